@@ -57,6 +57,7 @@ from amazonpay_nb.spec.requests import (
 )
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
+__tracebackhide__ = True  # a report of pytest shows what frames were called with: here, the token of a buyer
 RECENT = 100  # attempts that a client without a journal remembers
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 Header = str | None  # its value, None where it has the usual one

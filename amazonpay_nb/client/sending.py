@@ -16,7 +16,15 @@ from pydantic import BaseModel, ValidationError
 from amazonpay_nb.client.auth import AmazonPayAuth
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.errors import ApiError, ConfigurationError, ConflictError, DeclinedError, TransportError, api_error
+from amazonpay_nb.errors import (
+    AmazonPayError,
+    ApiError,
+    ConfigurationError,
+    ConflictError,
+    DeclinedError,
+    TransportError,
+    api_error,
+)
 from amazonpay_nb.in_process import NOWHERE
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.signing.refused import probable_step
@@ -24,6 +32,7 @@ from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY
 from amazonpay_nb.spec.parts import to_json
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
+__tracebackhide__ = True  # a report of pytest shows what frames were called with: here, requests by their address
 ATTEMPTS = 4  # the first one and three retries, as Amazon's SDKs do
 # After a 5xx it is unknown whether the work was done; the same key makes a retry safe. A decline is final.
 RETRIED_STATUS = frozenset({408, 425, 429, *range(500, 600)})
@@ -66,11 +75,14 @@ class Sender(NamedTuple):
         )  # fmt: skip
         try:
             return retrying(lambda: self._attempt(name, kind, request, body, retrying.statistics["attempt_number"]))
-        except ConflictError as error:
+        except AmazonPayError as error:
             # Only a key makes a retry harmless: a second Cancel or Close meets the result of the first.
-            if retrying.statistics["attempt_number"] > 1 and not error.idempotency_key:
+            repeated = retrying.statistics["attempt_number"] > 1
+            if isinstance(error, ConflictError) and repeated and not error.idempotency_key:
                 error.advice = f"An earlier attempt may have done the work: look at the object first. {error.advice}"
-            raise
+            if cause := error.__cause__:  # the frames of the HTTP library hold the request, too
+                cause.__cause__ = cause.__traceback__ = None
+            raise error.with_traceback(None) from error.__cause__
 
     def repeat(self, exchange: Exchange, body: Body | None, key: str = "") -> BaseModel:
         """`send` the request of an exchange once more, with this body, signed anew; under its own key by default."""

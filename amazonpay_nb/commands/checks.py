@@ -26,9 +26,7 @@ def new_keys(path: Path) -> Verdict:
     from amazonpay_nb.signing import keys as key_files
 
     made = key_files.generate()
-    key_files.save(made, path)
-    public = path.with_name(path.name + ".pub")
-    key_files.save_public(made, public)
+    path, public = key_files.save_pair(made, path)
     say(redact(f"Private key: {path} (mode 0600). Keep it to yourself; no one else needs it."))
     say(redact(f"Public key:  {public}. Upload this one in Seller Central and note the id that you get."))
     say(f"Fingerprint: {made.fingerprint}")

@@ -25,6 +25,7 @@ FACTS = (
 )  # fmt: skip
 _ADDRESS = re.compile(r"https?://(?:127\.0\.0\.1|localhost|\[::1\]):([0-9]+)/?")
 ORDER = ("order", "amount", "currency")  # what an action may name
+_LONGEST = 30_000  # characters: a key of many parts is read again from each
 _TABLE_OR_KEY = re.compile(r"\s*(?:\[+([^\[\]]+)\]|([\w.\"-]+)\s*=)")
 
 
@@ -212,6 +213,8 @@ class PlanFile:
         self.path = path
         try:
             self._text = text or path.read_text("utf-8")
+            if len(self._text) > _LONGEST:
+                raise ValueError(f"it has more than {_LONGEST:,} characters")
             self.plan = as_kind(path.name, tomllib.loads(self._text), Plan)
         except DataError as error:
             problem = str(error).partition(": ")[2]

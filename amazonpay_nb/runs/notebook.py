@@ -17,11 +17,12 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.workbench.parameters import PARAMETERS, check_names
 
+# None of these patterns looks past the beginning of its next match, so that each text is read once.
 # A picture on this machine, in Markdown.
-_PICTURE = re.compile(r"(!\[[^\]]*\]\()(?![a-z]+:)([^)\s]+)")
+_PICTURE = re.compile(r"(!\[[^\[\]]*\]\()(?![a-z]+:)([^)\s]+)")
 # A link that leads away from the page.
-_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!#)[^)\s]+\)")
-_HTML_LINK = re.compile(r'<a [^>]*?href="(?!#)[^>]*>(.*?)</a>', re.DOTALL)
+_LINK = re.compile(r"(?<!!)\[([^\[\]]+)\]\((?!#)(?:[^()\s]|\([^()\s]*\))+\)")
+_HTML_LINK = re.compile(r'<a (?:(?!href="(?!#))[^<>])*href="[^<>]*>((?:[^<]|<(?!/?a[ >]))*)</a>')
 # The lines at the ends of a chapter that lead to another one.
 _WAY_LINE = re.compile(r"^\*\*(?:Back|Next):\*\*.*(?:\n|$)", re.MULTILINE)
 _OPEN = ("workbench.open", "amazonpay_nb.workbench.open")
@@ -36,9 +37,9 @@ _ASIDE = re.compile(
     r"^(?![|#>`!-])(?:Otherwise, |\*\*Time:|.*\b(?:[Pp]redict|cells?|kernel|read on|play the buyer)\b).*(?:\n|$)",
     re.MULTILINE,
 )
-_FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(r"(^```.*?(?:^```$|\Z))", re.MULTILINE | re.DOTALL)
 # A picture of a page, of the shop or of Amazon, with the sentence that announces it.
-_PAGE_PICTURE = re.compile(r"(?:^[^\n]*:\n\n)?!\[[^\]]*\]\([^)\s]*-page\.png\)\n*", re.MULTILINE)
+_PAGE_PICTURE = re.compile(r"(?:^[^\n]*:\n\n)?!\[[^\[\]]*\]\([^()\s]*-page\.png\)\n*", re.MULTILINE)
 
 
 def notebook_folder() -> Path:

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import nh3
+from jinja2 import pass_context
 from nbconvert.exporters.html import HTMLExporter
 from nbconvert.exporters.templateexporter import TemplateExporter
 from nbconvert.filters.highlight import Highlight2HTML
@@ -47,10 +48,11 @@ _EMPTY = re.compile(r"(?:\s|<(?!img\b[^>]*\bsrc=|svg\b)[^>]*>)*")
 _TITLE = re.compile(r"<title>([^<]*)</title>")
 
 # The heading of a row, which keeps to one line by its spaces where a forge drops styles.
-_HEADING = re.compile(r"<th\b[^>]*>[^<]+")
-_NO_ALT = re.compile(r"<img\b(?![^>]*\salt=)")
+_HEADING = re.compile(r"<th\b[^<>]*>[^<]+")
+_NO_ALT = re.compile(r"<img\b(?![^<>]*\salt=)")
 # A cell's source and each output; a keyboard can scroll what has the focus.
 _SCROLLED = re.compile(r'<div(?= class="[^"]*\bjp-(?:Cell-inputWrapper|OutputArea-output)\b)')
+_FORMULA, _MOST_FORMULAS = re.compile(r"\\begin\{|\\\\[\[(]"), 100  # beginnings, in one text
 _EXPORTING = Lock()  # an exporter remembers what it exports
 
 
@@ -181,6 +183,15 @@ def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mappin
     return page.replace("<th></th>", "<td></td>")  # pandas writes an empty heading
 
 
+class _Exporter(HTMLExporter):
+    @pass_context
+    def markdown2html(self, context: Any, source: str) -> Any:
+        """Leave Markdown full of formulas as it is: after each that has no end, nbconvert would read all of it."""
+        if len(_FORMULA.findall(source)) > _MOST_FORMULAS:
+            return f"<pre>{escape(source)}</pre>"
+        return super().markdown2html(context, source)
+
+
 @cache
 def _exporter() -> Any:
     config = Config()
@@ -189,12 +200,14 @@ def _exporter() -> Any:
         "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain",
     ]  # fmt: skip
     filters = {"clean_html": _clean, "title": _title, "highlight_code": Highlight2HTML()}  # type: ignore[no-untyped-call]
+    # It mends addresses of 2013, and its pattern reads a text again from each bracket.
+    filters["strip_files_prefix"] = lambda text: text
     config.HTMLExporter.update(sanitize_html=True, embed_images=True, filters=filters)
     config.Exporter.optimistic_validation = True  # once, not after each step
     config.TagRemovePreprocessor.update(remove_input_tags={"hide-input"}, remove_cell_tags={"remove-cell"})
     config.TagRemovePreprocessor.enabled = True
     template = (_TEMPLATES / "notebook.html.j2").read_text("utf-8")
-    return HTMLExporter(config=config, raw_template=template)  # type: ignore[no-untyped-call]
+    return _Exporter(config=config, raw_template=template)  # type: ignore[no-untyped-call]
 
 
 def _clean(html: str) -> str:

@@ -32,6 +32,7 @@ from amazonpay_nb.signing.sentences import OTHER_FILES
 from amazonpay_nb.signing.steps import Algorithm
 from amazonpay_nb.spec.regions import region as region_of
 
+__tracebackhide__ = True  # a report of pytest shows what frames were called with: here, keys and passphrases
 KEY_BITS = 2048
 _KEY_ID = re.compile(r"(SANDBOX-|LIVE-)?[A-Z0-9]{24}")
 
@@ -139,6 +140,16 @@ def save(keys: MerchantKeys, path: Path | str, *, passphrase: str | None = None,
 def save_public(keys: MerchantKeys, path: Path | str, *, overwrite: bool = False) -> Path:
     """Write the public key as PEM, the file to upload to Amazon; otherwise like `save`."""
     return write_file(_place(path), keys.public_pem.encode(), mode=0o644, overwrite=overwrite)
+
+
+def save_pair(keys: MerchantKeys, path: Path | str, *, passphrase: str | None = None) -> tuple[Path, Path]:
+    """Write both halves to new files, the public one beside the private as ``.pub``, or none; see `save`."""
+    private = save(keys, path, passphrase=passphrase)
+    try:
+        return private, save_public(keys, private.with_name(private.name + ".pub"))
+    except ConfigurationError:
+        private.unlink()  # half a pair is of no use
+        raise
 
 
 def _place(path: Path | str) -> Path:

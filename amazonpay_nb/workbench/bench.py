@@ -150,6 +150,7 @@ class Workbench:
         self, source: MerchantKeys | Path | bytes | None = None, public_key_id: str = "", passphrase: str = ""
     ) -> list[key_files.Finding]:
         """Check a key before anything is sent: the pair in use, or another *source*; see `signing.keys.check`."""
+        __tracebackhide__ = True  # from pytest: see `signing.keys`
         if source is None:
             source, public_key_id = self.private_key_file or self.keys, self.keys.public_key_id
         where = {"region": self.region.code, "environment": self.environment}

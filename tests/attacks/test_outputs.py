@@ -6,6 +6,7 @@ import logging
 import re
 import secrets
 import subprocess
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import httpx
 import nbformat
 import pytest
 from click.testing import CliRunner
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from amazonpay_nb.cli import main
 from amazonpay_nb.client import AmazonPayClient
@@ -119,7 +120,7 @@ def test_no_picture_is_another_file(tmp_path: Path) -> None:
     """A notebook comes with a folder, and there a picture may be a link to whatever its reader owns."""
     (tmp_path / "key.pem").write_text("-----BEGIN PRIVATE KEY-----\n")
     (tmp_path / "link.png").symlink_to("key.pem")
-    pictures = nbformat.v4.new_markdown_cell("![One](link.png) ![Another](link.jpg)\n\n<img src='link.png'>")
+    pictures = new_markdown_cell("![One](link.png) ![Another](link.jpg)\n\n<img src='link.png'>")
     (tmp_path / "link.jpg").symlink_to("key.pem")
     path = notebook(tmp_path / "linked.ipynb", "plain")
     document = nbformat.read(path, as_version=4)
@@ -128,6 +129,23 @@ def test_no_picture_is_another_file(tmp_path: Path) -> None:
     page = export.export(str(path), {}, tmp_path / "out")[0].read_text("utf-8")
     assert page.count("<img") == 3
     assert "LS0tLS1CRUdJTi" not in page
+
+
+# Each begins something that never ends, over and over.
+ENDLESS = ["[", "[a](", "![", "![](", "![a](b/", "<a ", '<a href="x">', '<a href="', "<img ", "<th ", "```x\n",
+           "\\begin{a}", "\\\\[a", "$a", "> ", "a\n"]  # fmt: skip
+
+
+@pytest.mark.parametrize("beginning", ENDLESS)
+def test_what_has_no_end_is_read_once(beginning: str, tmp_path: Path) -> None:
+    """A finished notebook of somebody else is exported without being run; read anew from each, it took minutes."""
+    text = f"It says {beginning * (150_000 // len(beginning))}"
+    outputs = [new_output("display_data", {name: text, "text/plain": ""}) for name in ("text/html", "text/markdown")]
+    cells = [new_markdown_cell(text), new_code_cell("1", execution_count=1, outputs=outputs)]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "endless.ipynb")
+    before = time.process_time()
+    export.export(str(tmp_path / "endless.ipynb"), {}, tmp_path / "out")
+    assert time.process_time() - before < 8  # usually 3 at most; 13 to 600 otherwise
 
 
 @pytest.mark.parametrize("command", ["\x1b]52;c;ZXZpbA==\x07", "\x9b31m", "\u202e"])

@@ -66,7 +66,7 @@ class TestOwner:
         ("path", "body", "status"),
         [
             ("clock", {"advance": "tomorrow"}, 400), ("clock", {"advance": "PT"}, 400),
-            ("clock", {"advance": "P1M"}, 400),
+            ("clock", {"advance": "P1M"}, 400), ("clock", {"advance": "P٣D"}, 400),
             ("clock", {"advance": "P9999999999D"}, 400), ("clock", {"advance": "P" + "9" * 400 + "D"}, 400),
             ("clock", {"advance": "P2900000D"}, 400), ("clock", {"advance": 1}, 400), ("clock", {}, 400),
             ("clock", {"advance": "PT1S", "x": 1}, 400), ("clock", [], 400),

@@ -4,6 +4,8 @@ import base64
 import json
 import logging
 import secrets
+import subprocess
+import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +31,7 @@ from amazonpay_nb.shop.inbox import Inbox
 from amazonpay_nb.signing.keys import generate, load
 from amazonpay_nb.stage.export import export
 from amazonpay_nb.workbench.show import show
+from tests.processes import PATIENCE
 from tests.sns import TOPIC, URL
 from tests.unit.runs.test_runner import KERNEL
 from tests.unit.test_cli import run
@@ -249,6 +252,62 @@ def test_what_a_field_holds_gets_no_further(tmp_path: Path, caplog: pytest.LogCa
         bearer = {"authorization": f"Bearer {control['controlToken']}"}
         journal = httpx.get(f"{control['controlUrl']}/journal", headers=bearer, verify=emulator.verify)
         assert leaks(journal.text) == []
+
+
+# Tests of somebody's shop that fail, each over another secret; they get them as a suite does, not from its text.
+FAILING = """
+import json
+from pathlib import Path
+
+import pytest
+from amazonpay_nb import workbench
+from amazonpay_nb.client import AmazonPayClient
+from amazonpay_nb.shop.attempt import Arrival
+from amazonpay_nb.signing import keys as key_files
+from amazonpay_nb.workbench.panels.keys import KeyPanel
+
+given = json.loads(Path("given.json").read_text())
+GIVEN = {"path_or_pem": given["pem"], "passphrase": given["password"]}
+
+def test_load():
+    key_files.load(**GIVEN, public_key_id="A")
+
+def test_from_file():
+    key_files.MerchantKeys.from_file(given["pem"], "A", passphrase=given["password"])
+
+@pytest.mark.parametrize("name", ["save", "save_public"])
+def test_save(name):
+    getattr(key_files, name)(key_files.generate(), given["pem"])
+
+def test_write():
+    key_files.write_file(Path("no folder/x"), given["pem"].encode(), mode=0o600, overwrite=False)
+
+def test_panel():
+    KeyPanel(workbench.open(buyer="script")).load("", given["pem"], "A", given["password"])
+
+def test_refused(amazonpay_client):
+    amazonpay_client.get_buyer(given["token"])
+
+def test_lost(amazonpay_emulator):
+    keys = amazonpay_emulator.merchant.keys
+    client = AmazonPayClient(keys, environment="emulator", base_url="http://127.0.0.1:9", sleep=lambda seconds: None)
+    client.get_buyer(given["token"])
+
+def test_arrival():
+    assert Arrival("ordered", "s", given["token"]) == Arrival("cancel", "s", given["token"] + "x")
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-vv", "--tb=long", "--showlocals"), ("--tb=native",)])
+def test_no_report_of_pytest_shows_what_a_call_was_given(options: tuple[str, ...], tmp_path: Path) -> None:
+    """Its report names what each frame was called with; a test's own variables are its own."""
+    token = f"Atza|{TOKEN}"
+    (tmp_path / "given.json").write_text(json.dumps({"pem": PEM, "password": PASSWORD, "token": token}))
+    (tmp_path / "test_it.py").write_text(FAILING)
+    command = (sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "-p", "no:nbval", *options)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
+    assert "9 failed" in done.stdout, done.stdout
+    assert leaks(done.stdout + done.stderr) == [], done.stdout
 
 
 @pytest.mark.parametrize("field", ["Type", "Message", "TopicArn", "Timestamp", "Signature", "SigningCertURL"])

@@ -75,6 +75,12 @@ def test_what_is_no_toml_has_its_line(tmp_path: Path) -> None:
         read(tmp_path, f"url = {'1' * 6000}")
 
 
+def test_what_is_long_is_no_plan(tmp_path: Path) -> None:
+    """A key of 50,000 parts took minutes to read."""
+    with pytest.raises(ConfigurationError, match="it has more than 30,000 characters"):
+        read(tmp_path, GOOD + "a." * 50_000 + "a = 1\n")
+
+
 def test_a_check_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     """A misspelled id would play nothing, and pass."""
     plan = read(tmp_path, GOOD).plan

@@ -516,6 +516,15 @@ def test_keys_are_made_shown_and_checked(tmp_path: Path) -> None:
     assert "Traceback" not in again.stderr
 
 
+def test_half_a_pair_is_not_left_behind(tmp_path: Path) -> None:
+    """Where the public half cannot be written, the private one goes, so that the same command works later."""
+    path, public = tmp_path / "key.pem", tmp_path / "key.pem.pub"
+    public.touch()
+    assert (run("keys", "new", path).returncode, path.exists()) == (2, False)
+    public.unlink()
+    assert run("keys", "new", path).returncode == 0
+
+
 def test_a_key_may_stand_in_the_place_of_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the command line, or in the variable that names a real account's key; a new file is not called like that."""
     pem = save(generate(), tmp_path / "key.pem").read_text()

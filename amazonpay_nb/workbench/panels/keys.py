@@ -22,6 +22,8 @@ _UPLOAD = "Upload the public key in Integration Central, and load the pair with 
 # No object has this id, so asking for it changes nothing; the answer tells whether the signature was accepted.
 _NOBODYS_SESSION = "00000000-0000-4000-8000-000000000000"
 
+__tracebackhide__ = True  # a report of pytest shows what frames were called with: here, keys and passphrases
+
 
 class KeyPanel(BenchPanel):
     """The key pair of a workbench, and what can be done with it.  A refused action leaves the pair as it was."""
@@ -67,12 +69,7 @@ class KeyPanel(BenchPanel):
                 Path(DEFAULT_FILE).parent.mkdir(mode=0o700, exist_ok=True)
                 Path(DEFAULT_FILE).with_name(".gitignore").write_text("*\n")
         made = key_files.generate()
-        path = key_files.save(made, private_key_file or DEFAULT_FILE, passphrase=passphrase or None)
-        try:
-            key_files.save_public(made, path.with_name(path.name + ".pub"))
-        except ConfigurationError:
-            path.unlink()  # half a pair is of no use
-            raise
+        path, _ = key_files.save_pair(made, private_key_file or DEFAULT_FILE, passphrase=passphrase or None)
         self._wb.use_keys(made, path)
         return self.parts
 
