@@ -90,10 +90,11 @@ def amazonpay_emulator(
     The command line and ``@pytest.mark.amazonpay(region="jp", https=True, throttle=True, domains=(…))`` configure it.
     """
     options = {name: request.config.getoption(f"--amazonpay-{name}") for name in ("region", "https")}
-    marker = request.node.get_closest_marker("amazonpay")
-    if marker and marker.args:
-        raise pytest.UsageError(f"amazonpay: {marker.args[0]!r} needs a name, as in amazonpay(region='jp')")
-    return amazonpay_emulator_factory(**options | (marker.kwargs if marker else {}))
+    for marker in reversed([*request.node.iter_markers("amazonpay")]):  # the test's own wins over that of its class
+        if marker.args:
+            raise pytest.UsageError(f"amazonpay: {marker.args[0]!r} needs a name, as in amazonpay(region='jp')")
+        options |= marker.kwargs
+    return amazonpay_emulator_factory(**options)
 
 
 @pytest.fixture

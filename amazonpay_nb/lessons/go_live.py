@@ -149,8 +149,8 @@ def _step(proof: Proof, verdicts: Mapping[str, bool], here: str, runs: Sequence[
 def _result(run: dict[str, Any]) -> tuple[str, bool]:
     # A run's other parameters had their defaults.
     where = (str(run["parameters"].get(name, PARAMETERS[name].default)) for name in ("environment", "region"))
-    passed = run["status"] == "passed"
-    outcome = f"{len(run['claims'])} claims hold" if passed else str(run["error"])
+    passed = run["status"] == "passed" and bool(run["claims"])  # a notebook that claims nothing shows nothing
+    outcome = f"{len(run['claims'])} claims hold" if passed else str(run["error"] or "it claims nothing")
     return f"{run['notebook']}: {outcome} ({', '.join(where)})", passed
 
 

@@ -105,6 +105,16 @@ def test_there(amazonpay_emulator, amazonpay_client):
     assert amazonpay_emulator.region == "jp"
     assert amazonpay_emulator.url.startswith("https://")
 
+@pytest.mark.amazonpay(region="jp")
+class TestThere:
+    @pytest.mark.amazonpay(throttle=True)
+    def test_both_marks(self, amazonpay_emulator):
+        assert amazonpay_emulator.region == "jp"
+
+    @pytest.mark.amazonpay(region="na")
+    def test_its_own(self, amazonpay_emulator):
+        assert amazonpay_emulator.region == "na"
+
 def test_both(amazonpay_emulator_factory):
     first, second = amazonpay_emulator_factory(region="na"), amazonpay_emulator_factory(region="jp")
     assert first.url != second.url
@@ -112,9 +122,9 @@ def test_both(amazonpay_emulator_factory):
 
 
 def test_a_region_comes_from_the_command_line_or_from_a_marker(tmp_path: Path) -> None:
-    """The marker wins; a factory makes as many emulators as a test needs."""
+    """The marker wins, a test's own before that of its class; a factory makes as many emulators as a test needs."""
     result = run(suite(tmp_path, REGIONS), "--amazonpay-region", "eu")
-    assert "3 passed" in result.stdout, result.stdout
+    assert "5 passed" in result.stdout, result.stdout
 
 
 WRONG = """

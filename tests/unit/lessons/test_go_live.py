@@ -1,6 +1,7 @@
 """The way to live: what changes, the checklist and its evidence, and what is open."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -141,8 +142,11 @@ class TestChecklist:
         assert lines(checklist(wb, broken), "✗ failed") == [proof.step]
 
     def test_a_summary_proves_what_passed_and_shows_what_failed(self, wb: Workbench, tmp_path: Path) -> None:
-        """With the notebook, the number of claims, and where it ran."""
+        """With the notebook, the number of claims, and where it ran; one that claims nothing shows nothing."""
         passed = run("06_manage_refunds", environment="sandbox", region="eu")
+        empty = replace(run("06_manage_refunds"), claims=())
+        (nothing,) = (check for check in checklist(wb, [], summary_of(tmp_path, empty)) if check.verdict == "✗ failed")
+        assert nothing.evidence == "06_manage_refunds: it claims nothing (emulator, na)"
         failed = run("05_manage_payments", "AssertionError: recovered")
         checks = checklist(wb, [], summary_of(tmp_path, passed, failed))
         (shown,) = (check for check in checks if check.verdict == "✓ shown")
