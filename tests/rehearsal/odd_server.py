@@ -120,9 +120,17 @@ def ask(visitor: str, order: str, amount: str, attempt: str = "") -> str:
             capture_now=MISTAKE != "holds", idempotency_key=order.replace("-", "") + visitor[:12] + attempt,
             merchant_metadata={"merchantReferenceId": order},
         )  # fmt: skip
+        orders[visitor][order]["charge"] = made.charge_id
         return "paid" if made.state in ("Captured", "Authorized") else "pending"
     except ApiError as error:
         return "paid" if MISTAKE == "believes" else "declined" if error.status_code < 500 else "pending"
+
+
+def refund(request: Request) -> Response:
+    order, amount = orders[visitor_of(request)][request.query_params["order"]], request.query_params["amount"]
+    key, money = str(order["charge"]).replace("-", ""), {"amount": amount, "currencyCode": "USD"}
+    CLIENT.create_refund(charge_id=str(order["charge"]), refund_amount=money, idempotency_key=key)
+    return JSONResponse({}, 202)
 
 
 def state(request: Request) -> Response:
@@ -132,7 +140,8 @@ def state(request: Request) -> Response:
 
 routes = [Route(f"/{name}", offer) for name in ("wallet", "express", "buy", "sign-in", "update")]
 routes += [Route("/review", review, methods=["GET", "POST"]), Route("/back", come_back), Route("/state", state)]
-routes += [Route("/charge", charge, methods=["PUT"]), Route("/thanks", lambda request: HTMLResponse("Thank you."))]
+routes += [Route(f"/{work.__name__}", work, methods=["PUT"]) for work in (charge, refund)]
+routes += [Route("/thanks", lambda request: HTMLResponse("Thank you."))]
 
 if __name__ == "__main__":
     print(Path(KEY_FILE).read_text(), flush=True)  # nobody does that on purpose

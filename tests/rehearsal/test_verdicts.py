@@ -18,6 +18,7 @@ SMALL_PLAN = """
 ready = "/state"
 [actions]
 charge = { method = "PUT", path = "/charge?order={order}&amount={amount}" }
+refund = { method = "PUT", path = "/refund?order={order}&amount={amount}" }
 state = { method = "GET", path = "/state" }
 [pages]
 set_up = "/wallet"
@@ -37,10 +38,10 @@ CHECKS = (
 )  # fmt: skip
 
 
-def play(folder: Path, mistake: str, only: tuple[str, ...], plan: str = SMALL_PLAN) -> Rehearsal:
+def play(folder: Path, mistake: str, only: tuple[str, ...], plan: str = SMALL_PLAN, **wiring: str) -> Rehearsal:
     port = port_for_another()
     command = [sys.executable, ODD_SERVER, f"http://127.0.0.1:{port}", *FACTS, mistake]
-    return rehearse(write_plan(folder, port, command, more=plan), only=only)
+    return rehearse(write_plan(folder, port, command, more=plan, **wiring), only=only)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,14 @@ def test_an_unusual_server_passes(unusual: Rehearsal) -> None:
     """What is saved and paid counts, not when and by what answer."""
     assert {one.row.id: one.seen for one in unusual.results if one.status != "passed"} == {}
     assert len(unusual.results) == len(CHECKS)
+
+
+def test_an_order_is_confirmed_at_amazon_behind_a_proxy(tmp_path: Path) -> None:
+    """The address that Amazon gives for it is the emulator's own; a wallet that comes with a purchase is refunded."""
+    plan = SMALL_PLAN.replace('set_up = "/wallet"', 'express = "/express"')
+    checks = ("express.completes", "express.lost-answer", "refund.done", "refund.lost-answer")
+    results = play(tmp_path, "", checks, plan, wiring="proxy").results
+    assert {one.row.id: one.seen for one in results if one.status != "passed"} == {}
 
 
 def test_exchanges_are_numbered_through(unusual: Rehearsal) -> None:
