@@ -100,7 +100,7 @@ class Buyer:
         self._plan, self._emulator, self._note, self._ask = plan, emulator, note, ask
         self._received: list[Response] = []
         self._document: Response | None = None
-        self._reviews = False  # whether the buyer comes back to a review page
+        self.reviews = False  # whether the buyer comes back to a review page
         self.returned = ""  # where Amazon leads to
         self.context = browser.new_context(ignore_https_errors=True, service_workers="block", accept_downloads=False)
         self.context.set_default_timeout(PAGE_SECONDS * 1000)
@@ -197,7 +197,7 @@ class Buyer:
 
     def press(self, page: str) -> Answer:
         """Open a page of the plan and press its button, wherever that leads."""
-        button, self._reviews = self.button(page), page == "express"
+        button, self.reviews = self.button(page), page == "express"
         return self._go(lambda: button.dispatch_event("click"))
 
     def evaluate(self, script: str) -> Any:
@@ -219,16 +219,22 @@ class Buyer:
         except BuyerPageError as error:
             raise Failed(f"Amazon's page says: {error}") from None
 
-    def come_back(self) -> Answer:
-        """Go where Amazon leads to; an order under review is placed, and confirmed at Amazon's."""
+    def come_back(self, *, lost: bool = False) -> Answer:
+        """Go where Amazon leads to; an order under review is placed, and confirmed at Amazon's.
+
+        Args:
+            lost: Whether the way back from there is.
+        """
         # From Amazon's page: what a browser does not send there from other sites, it does not send here.
         visit = self._go(lambda: self.page.evaluate("url => { location.href = url }", self.returned), self.returned)
         order = self._bounded(self.page.locator(self._plan.pages.order).first)
         with suppress(*self._errors):
-            if self._reviews and visit.status == httpx.codes.OK and order.count():
-                self._reviews = False
+            if self.reviews and visit.status == httpx.codes.OK and order.count():
+                self.reviews = False
                 visit = self._go(lambda: order.dispatch_event("click"))
-                return self.approve() if self.is_amazon(visit) else visit
+                if self.is_amazon(visit):
+                    self.decide()
+                    return visit if lost else self.come_back()
         return visit
 
     def approve(self) -> Answer:

@@ -4,6 +4,7 @@ It gets what the check starts with, after what happens at Amazon's; both are in 
 """
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
@@ -109,15 +110,28 @@ def reload(play: Play, buyer: Buyer) -> None:
 def foreign_session(play: Play, first: Buyer) -> None:
     if not (play.plan.actions.state or play.plan.actions.charge):
         raise NotTried("the plan has neither an action state nor charge, which show whose a wallet is.")
-    second = play.buyer()
-    second.open(play.page)
+    second = play.agreed(play.plan.buttons[0] if play.page == "update" else "")
+    for buyer in (first, second):  # at a review page, nobody has a wallet yet
+        if buyer.reviews and not buyer.is_amazon(buyer.come_back(lost=True)):
+            raise NotTried("no order is placed: see express.completes.")
+    foreign, own = (httpx.URL(buyer.returned) for buyer in (first, second))
+    mixed = own.copy_set_param(RETURN_PARAMETER, foreign.params.get(RETURN_PARAMETER, ""))
+
+    def steals(look: Callable[[], object]) -> object:
+        # A server that knows the second buyer's own session from a review page may complete that.
+        states = {row["checkoutSessionId"]: row["statusDetails"]["state"] for row in play.objects("checkoutSessions")}
+        return states.get(own.params.get(RETURN_PARAMETER)) == "Open" and look()
+
     for _ in range(2):  # before the first buyer comes back, and after that
-        second.open(first.returned)
-        play.never(lambda: play.has_wallet(second), "the server gives the second buyer the wallet of the first")
-        if play.plan.actions.charge:
-            order = Order(play, second)
-            status = order.act("charge").status
-            play.never(order.money, f"the second buyer pays from the wallet of the first (the action answers {status})")
+        for url, where in ((foreign, "that of the first"), (mixed, "their own, with the session of the first")):
+            second.open(str(url))
+            seen = f"at a return address, {where}, the second buyer "
+            play.never(lambda: steals(lambda: play.has_wallet(second)), f"{seen}gets the wallet of the first")
+            if play.plan.actions.charge:
+                order = Order(play, second)
+                status = order.act("charge").status
+                seen += f"can pay from the wallet of the first (the action answers {status})"
+                play.never(partial(steals, order.money), seen)
         first.open(first.returned)
 
 

@@ -113,9 +113,9 @@ class Play:
             raise NotTried(f"the button does not lead to Amazon's pages ({visit}): see button.signature.")
         return buyer
 
-    def agreed(self) -> Buyer:
+    def agreed(self, page: str = "") -> Buyer:
         """Return a buyer who has agreed at Amazon's, and whose way back was lost."""
-        buyer = self.at_amazon()
+        buyer = self.at_amazon(page)
         buyer.decide()
         return buyer
 

@@ -69,8 +69,9 @@ function walletPage(visitor) {
 }
 
 /** Saves the wallet of a visitor who is back from Amazon, and returns what to tell the buyer. */
-async function comeBack(visitor, visit, id) {
-  if (visit === nameOf(visitor) && !sessions.has(id)) sessions.set(id, { visitor });
+async function comeBack(visitor, id) {
+  const { webCheckoutDetails: signed } = await ask(() => amazon.getCheckoutSession(id)); // by us; any URL can be opened
+  if (signed?.checkoutResultReturnUrl?.endsWith(nameOf(visitor)) && !sessions.has(id)) sessions.set(id, { visitor });
   const session = sessions.get(id);
   if (session?.visitor !== visitor) return "This address is somebody else's.";
   if (!session.saved) { // otherwise the buyer has loaded the page again
@@ -173,8 +174,7 @@ async function answer(request, response, body) {
     case 'GET /wallet': // "Lax": the cookie comes along when Amazon sends the buyer back.  With https, add "Secure".
       response.setHeader('Set-Cookie', `visitor=${visitor}; Path=/; HttpOnly; SameSite=Lax`);
       return [200, walletPage(visitor)];
-    case 'GET /wallet/return':
-      return page(await comeBack(visitor, query.get('visit'), id));
+    case 'GET /wallet/return': return page(await comeBack(visitor, id));
     case 'POST /charge': await charge(visitor, JSON.parse(body)); return [200, stateOf(visitor)];
     case 'POST /refund': await refund(visitor, JSON.parse(body)); return [200, stateOf(visitor)];
     case 'GET /state': return [200, stateOf(visitor)];

@@ -68,9 +68,10 @@ class Shop:
         button = button_config(sign_button(payload, self.keys), merchant_id=self.merchant_id, region=self.region)
         return BUTTON.format(script=self.script, config=embed(button))
 
-    def come_back(self, visitor: str, visit: str, session_id: str) -> str:
+    def come_back(self, visitor: str, session_id: str) -> str:
         """Save the wallet of a visitor who is back from Amazon, and return what to tell the buyer."""
-        if visitor and visit == hashlib.sha256(visitor.encode()).hexdigest():
+        signed = self.amazon.get_checkout_session(session_id).web_checkout_details or {}  # by us; any URL can be opened
+        if str(signed.get("checkoutResultReturnUrl")).endswith(hashlib.sha256(visitor.encode()).hexdigest()):
             self.sql("INSERT OR IGNORE INTO sessions VALUES (?, ?, NULL)", session_id, visitor)
         own = self.sql("SELECT permission FROM sessions WHERE id = ? AND visitor = ?", session_id, visitor)
         if not own:
@@ -165,8 +166,8 @@ def web(shop: Shop) -> Starlette:
         return answer
 
     def come_back(request: Request) -> Response:
-        visit, session_id = (request.query_params.get(name, "") for name in ("visit", "amazonCheckoutSessionId"))
-        text = shop.come_back(request.cookies.get("visitor", ""), visit, session_id)
+        session_id = request.query_params.get("amazonCheckoutSessionId", "")
+        text = shop.come_back(request.cookies.get("visitor", ""), session_id)
         return HTMLResponse(f'<!doctype html><title>My wallet</title><p>{text}</p><a href="/wallet">My wallet</a>')
 
     async def act(request: Request) -> Response:
@@ -189,8 +190,7 @@ def web(shop: Shop) -> Starlette:
         return Response("That did not work. Please try again.", getattr(error, "status_code", 503))
 
     routes = [Route("/wallet", wallet), Route("/wallet/return", come_back), Route("/state", state)]
-    routes += [Route(path, act, methods=["POST"]) for path in ("/charge", "/refund")]
-    routes += [Route("/news", news, methods=["POST"])]
+    routes += [Route(*post, methods=["POST"]) for post in (("/charge", act), ("/refund", act), ("/news", news))]
     return Starlette(routes=routes, exception_handlers={AmazonPayError: no_answer})
 
 

