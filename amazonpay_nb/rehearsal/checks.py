@@ -33,7 +33,7 @@ _ALERT = "document.querySelector('[role=alert] [lang]')?.innerText ?? ''"
 _ESCAPE = re.compile(r"\\(?:u00|x)([0-9a-fA-F]{2})")  # how JavaScript and JSON may write a character
 _SECRET = 100  # characters from the middle of a key, where it is secret: enough to be no accident
 _NO_PAGE = (404, 405)  # where a buyer is sent to by the server's own addresses
-_PART = Decimal(10)  # of an order of 24: Amazon itself refuses to refund all of it twice
+_PART = Decimal("9.95")  # of an order of 19.99: Amazon itself refuses to refund all of it twice
 
 # --- The button: it leads to Amazon by Amazon's script, and the key that signs it stays on the server -----------------
 
@@ -139,7 +139,8 @@ def _situation(play: Play, buyer: Buyer) -> str:
     books = {"Checkout Sessions": "checkoutSessions", "Charge Permissions": "chargePermissions"}
     seen = ", ".join(f"{name}: {', '.join(play.states(kind)) or 'none'}" for name, kind in books.items())
     state = play.plan.actions.state
-    return f"{seen}; the server says that the wallet is {buyer.state()['wallet']}" if state else seen
+    said = f"; the server says that the wallet is {buyer.state()['wallet']}" if state else ""
+    return f"{seen}{said}{play.refusal()}"
 
 
 def _require_nothing(play: Play, buyer: Buyer, visit: Answer) -> None:
@@ -232,7 +233,7 @@ def refunded_once(play: Play, order: Order) -> None:
         answer = order.act("refund", amount=part)
     play.never(lambda: len(play.objects("refunds")) > 1, "the amount is refunded more than once")
     # A server that is told no amount refunds the entire order.
-    _require_exact(order, _PART if "{amount}" in str(play.plan.actions.refund) else order.amount, answer)
+    _require_exact(order, Decimal(part) if "{amount}" in str(play.plan.actions.refund) else order.amount, answer)
 
 
 def refund_declined(play: Play, order: Order) -> None:
@@ -261,7 +262,7 @@ def _refund(order: Order, **values: str) -> Answer:
 
 def answers(play: Play, about: list[Subject], sends: str) -> None:
     findings = list[Failed]()
-    for sending in (row for row in SENDINGS if row.check == sends and (row.required or row.genuine)):
+    for sending in (row for row in SENDINGS if row.check == sends and (row.required or not row.age_hours)):
         try:
             play.judge(sending, about[-1:] if sending.announces else about)
         except Failed as finding:

@@ -22,6 +22,7 @@ from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan
 from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, ask, path_of_url, soon
 from amazonpay_nb.spec.addresses import host_of
 from amazonpay_nb.spec.money import counted_in_month, format_amount
+from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.spec.states import PENDING
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 CALM_SECONDS = 0.4  # how long something that must not happen is waited for
-USUAL_AMOUNT = 24
+USUAL_AMOUNT = Decimal("19.99")  # which times 100 is 1998 and a rest, where it is binary
 
 
 class Play:
@@ -124,7 +125,7 @@ class Play:
         buyer = self.at_amazon(page)
         buyer.approve()
         if not soon(lambda: self.is_saved(buyer)):
-            raise NotTried("no set-up ends well: see set-up.completes.")
+            raise NotTried(f"no set-up ends well: see {(page or self.page).replace('_', '-')}.completes.")
         return buyer
 
     def order(self) -> "Order":
@@ -149,8 +150,8 @@ class Play:
         """Yield orders that Amazon leaves in each of some states at first, where the server asks for what can be so."""
         buyer, tried = self.wallet(), 0
         # At other prices, since whether a price may come again is the question of another check.
-        for price, code in enumerate(codes, USUAL_AMOUNT):
-            order = Order(self, buyer, Decimal(price))
+        for number, code in enumerate(codes):
+            order = Order(self, buyer, USUAL_AMOUNT + number)
             if lost:  # the notification about it
                 self.control.post("notifications/drill", kind="lost")
             self.emulator.queue_outcome("createCharge", code)
@@ -159,7 +160,7 @@ class Play:
                 tried += 1
                 yield order
         if not tried:
-            raise NotTried("the server's charges cannot be pending.")
+            raise NotTried("no charge is pending: that takes either captureNow or canHandlePendingAuthorization.")
 
     def strangers(self) -> list[Subject]:
         """Make objects of the merchant's that the server knows nothing of, and hears nothing of until a check tells."""
@@ -214,6 +215,13 @@ class Play:
         """Return their states."""
         return [row["statusDetails"]["state"] for row in self.objects(kind)]
 
+    def refusal(self) -> str:
+        """Return what Amazon has refused last in this check, as a clause, or ""."""
+        for row in reversed(self.calls()):
+            if 400 <= (row["status"] or 0) < 500:
+                return f"; Amazon refused {OPERATIONS[row['operation']].title}: {row['status']} {row['reasonCode']}"
+        return ""
+
     # --- Notifications ---
 
     def send(self, sending: Sending, *about: Subject) -> list[Answer]:
@@ -266,10 +274,10 @@ class Play:
 class Order:
     """An order of a buyer's that was not there before; its *values* are what an action is asked with."""
 
-    def __init__(self, play: Play, buyer: Buyer, amount: Decimal = Decimal(USUAL_AMOUNT)) -> None:
-        self.play, self.buyer, self.amount, self._before = play, buyer, amount, Decimal(0)
-        self._before = self.money()
+    def __init__(self, play: Play, buyer: Buyer, amount: Decimal = USUAL_AMOUNT) -> None:
         number, price = f"rehearsal-{next(play.numbers)}", format_amount(amount, play.currency)
+        self.play, self.buyer, self.amount, self._before = play, buyer, Decimal(price), Decimal(0)
+        self._before = self.money()
         self.values = {"order": number, "amount": price, "currency": play.currency}
         self.price = f"{price} {play.currency}"
 
@@ -323,4 +331,5 @@ class Order:
         clause = f"; {self.words()}" if self.play.plan.actions.state else ""
         charges = ", ".join(self.play.states("charges")) or "none"
         action = f"; the action answers {answer.status or 'nothing'}" if answer else ""
-        return f"{self.money()} of {self.price} is held or taken (charges: {charges}){clause}{action}."
+        money = f"{self.money()} of {self.price} is held or taken (charges: {charges})"
+        return f"{money}{clause}{action}{self.play.refusal()}."

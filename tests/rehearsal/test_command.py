@@ -80,7 +80,8 @@ def test_a_failure_ends_with_1(tmp_path: Path) -> None:
     )
     assert done.returncode == 1, done.stderr
     assert done.stdout.startswith("passed    charge.paid (")
-    assert "✗ charge.hard-decline [money]: 0 of 24.00 USD is held or taken" in done.stdout
+    assert "✗ charge.hard-decline [money]: 0 of 19.99 USD is held or taken" in done.stdout
+    assert "; Amazon refused Create Charge: 422 HardDeclined." in done.stdout
     assert "1 passed, 1 failed, 0 not tried in " in done.stdout
 
 

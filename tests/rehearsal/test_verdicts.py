@@ -64,6 +64,14 @@ def test_an_order_is_confirmed_at_amazon_behind_a_proxy(tmp_path: Path) -> None:
     assert {one.row.id: one.seen for one in results if one.status != "passed"} == {}
 
 
+def test_where_no_wallet_is_saved_the_check_to_see_is_that_of_the_page(tmp_path: Path) -> None:
+    """Whatever flow the plan has."""
+    plan = SMALL_PLAN.replace('set_up = "/wallet"', 'express = "/express"\norder = ".none"')
+    assert [one.seen for one in play(tmp_path, "", ("charge.paid",), plan).results] == [
+        "No set-up ends well: see express.completes."
+    ]
+
+
 def test_exchanges_are_numbered_through(unusual: Rehearsal) -> None:
     """The evidence of a check is its own."""
     assert [one["number"] for one in unusual.exchanges] == [*range(1, len(unusual.exchanges) + 1)]

@@ -55,6 +55,14 @@ class OneVersion(Reading):
         return self.genuine.read(body)
 
 
+class AnyTopic(Shop):
+    """Takes what Amazon has signed for anybody."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reader.topic_arn = ""
+
+
 class AnyHostOfAmazons(Shop):
     """Takes certificates from wherever Amazon keeps files, and everybody may keep some there."""
 
@@ -98,6 +106,13 @@ class KeyOfPrice(Shop):
         return charge.model_copy(update={"merchant_metadata": {"merchantReferenceId": row["id"]}})
 
 
+class BinaryCents(Shop):
+    """Counts in cents, which are cut off from a binary number."""
+
+    def create_charge(self, row: Any) -> Any:
+        return super().create_charge({**dict(row), "amount": f"{int(float(row['amount']) * 100) / 100:.2f}"})
+
+
 class PendingRefused(Shop):
     """Asks for what Amazon refuses: to capture at once what it would take as pending."""
 
@@ -122,7 +137,7 @@ class AllBack(Shop):
     """Refunds the whole order, however much it is asked for."""
 
     def refund(self, visitor: str, order: str, amount: str, currency: str) -> None:
-        super().refund(visitor, order, "24.00", currency)
+        super().refund(visitor, order, "19.99", currency)
 
 
 class ChargesNothing(Shop):
