@@ -123,9 +123,12 @@ def foreign_session(play: Play, first: Buyer) -> None:
         return states.get(own.params.get(RETURN_PARAMETER)) == "Open" and look()
 
     for _ in range(2):  # before the first buyer comes back, and after that
-        for url, where in ((foreign, "that of the first"), (mixed, "their own, with the session of the first")):
+        for url, where in (
+            (foreign, "the return address of the first"),
+            (mixed, "their own return address with the session of the first"),
+        ):
             second.open(str(url))
-            seen = f"at a return address, {where}, the second buyer "
+            seen = f"at {where}, the second buyer "
             play.never(lambda: steals(lambda: play.has_wallet(second)), f"{seen}gets the wallet of the first")
             if play.plan.actions.charge:
                 order = Order(play, second)
