@@ -123,12 +123,9 @@ def foreign_session(play: Play, first: Buyer) -> None:
         return states.get(own.params.get(RETURN_PARAMETER)) == "Open" and look()
 
     for _ in range(2):  # before the first buyer comes back, and after that
-        for url, where in (
-            (foreign, "the return address of the first"),
-            (mixed, "their own return address with the session of the first"),
-        ):
+        for url, whose in ((foreign, "the other buyer's"), (mixed, "their own")):
             second.open(str(url))
-            seen = f"at {where}, the second buyer "
+            seen = f"at {whose} return address, with the session of the first, the second buyer "
             play.never(lambda: steals(lambda: play.has_wallet(second)), f"{seen}gets the wallet of the first")
             if play.plan.actions.charge:
                 order = Order(play, second)

@@ -108,11 +108,11 @@ def test_the_files_agree(unusual: Rehearsal, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mistake", "page", "whose"),
     [
-        ("anybody", "set_up", "the return address of the first"),
-        ("anybody", "express", "the return address of the first"),
-        ("any-session", "set_up", "their own return address with the session of the first"),
-        ("any-session", "express", "their own return address with the session of the first"),
-        ("any-session", "update", "their own return address with the session of the first"),
+        ("anybody", "set_up", "the other buyer's"),
+        ("anybody", "express", "the other buyer's"),
+        ("any-session", "set_up", "their own"),
+        ("any-session", "express", "their own"),
+        ("any-session", "update", "their own"),
     ],
 )
 def test_a_mistake_fails_its_check(mistake: str, page: str, whose: str, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_mistake_fails_its_check(mistake: str, page: str, whose: str, tmp_path
     name = page.replace("_", "-")
     checks = (f"{name}.completes", f"{name}.reload", f"{name}.foreign-session")
     found = {one.row.id: (one.status, one.seen) for one in play(tmp_path, mistake, checks, WHOLE_PLAN).results}
-    seen = f"At {whose}, the second buyer gets the wallet of the first"
+    seen = f"At {whose} return address, with the session of the first, the second buyer gets the wallet of the first"
     assert found == {checks[0]: ("passed", ""), checks[1]: ("passed", ""), checks[2]: ("failed", seen)}
 
 
