@@ -165,6 +165,6 @@ def rehearse(plan: Path, out: Path, **options: Any) -> Verdict:
         write_report(rehearsal, out, finished=datetime.now(UTC))
     say(table(rehearsal))
     say(f"Report: {out / 'rehearsal.html'}")
-    if unseen := rehearsal.nothing and options["browser"] != "none":
+    if rehearsal.nothing:
         say("Nothing could be tried: the reasons are above.", err=True)
-    return out / "rehearsal.json", not (rehearsal.wrong or unseen)
+    return out / "rehearsal.json", not (rehearsal.wrong or rehearsal.nothing)

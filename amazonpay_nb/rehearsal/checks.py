@@ -125,13 +125,13 @@ def foreign_session(play: Play, first: Buyer) -> None:
     for _ in range(2):  # before the first buyer comes back, and after that
         for url, whose in ((foreign, "the other buyer's"), (mixed, "their own")):
             second.open(str(url))
+            never = partial(play.never, advice=url is mixed)  # which takes an agreement, and an id that nobody guesses
             seen = f"at {whose} return address, with the session of the first, the second buyer "
-            play.never(lambda: steals(lambda: play.has_wallet(second)), f"{seen}gets the wallet of the first")
+            never(lambda: steals(lambda: play.has_wallet(second)), f"{seen}gets the wallet of the first")
             if play.plan.actions.charge:
                 order = Order(play, second)
-                status = order.act("charge").status
-                seen += f"can pay from the wallet of the first (the action answers {status})"
-                play.never(partial(steals, order.money), seen)
+                seen += f"can pay from the wallet of the first (the action answers {order.act('charge').status})"
+                never(partial(steals, order.money), seen)
         first.open(first.returned)
 
 

@@ -175,14 +175,14 @@ class Play:
 
     # --- Judging ---
 
-    def expect(self, condition: object, seen: str) -> None:
+    def expect(self, condition: object, seen: str, *, advice: bool = False) -> None:
         """Fail with what was *seen*, unless a condition holds."""
         if not condition:
-            raise Failed(seen)
+            raise Failed(seen, advice=advice)
 
-    def never(self, look: Callable[[], object], seen: str) -> None:
+    def never(self, look: Callable[[], object], seen: str, *, advice: bool = False) -> None:
         """Fail where something is so, or soon becomes so."""
-        self.expect(not soon(look, CALM_SECONDS), seen)
+        self.expect(not soon(look, CALM_SECONDS), seen, advice=advice)
 
     def has_wallet(self, buyer: Buyer) -> bool | None:
         """Tell whether the server says that it has a buyer's wallet; None where the plan has no action for that."""

@@ -59,6 +59,7 @@ class Rehearsal:
     exchanges: list[dict[str, Any]]
     seconds: float
     output: str  # the end of what the server printed
+    has_browser: bool
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         tried = [one for one in self.results if one.status != "not-tried"]
@@ -89,8 +90,8 @@ class Rehearsal:
 
     @property
     def nothing(self) -> bool:
-        """Whether no check could be tried."""
-        return self.count("not-tried") == len(self.results)
+        """Whether no check could be tried though there is a browser."""
+        return self.has_browser and self.count("not-tried") == len(self.results)
 
     @property
     def wrong(self) -> list[Result]:
@@ -177,8 +178,8 @@ def _rehearse(file: PlanFile, rows: list[Row], headed: bool, browser: str | None
             server.check(f"during {row.id}", seconds=_LAST_MOMENT if results[-1].status == "failed" else 0)
             say(results[-1])
         output = server.output()
-    seconds = round(time.monotonic() - started, 3)
-    return Rehearsal(file.path.name, tuple(results), redact(play.exchanges), seconds, output)
+    seconds, has_browser = round(time.monotonic() - started, 3), not isinstance(opened, str)
+    return Rehearsal(file.path.name, tuple(results), redact(play.exchanges), seconds, output, has_browser)
 
 
 def _judged(play: Play, row: Row) -> Result:

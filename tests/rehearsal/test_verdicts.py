@@ -119,9 +119,11 @@ def test_a_mistake_fails_its_check(mistake: str, page: str, whose: str, tmp_path
     """And no other one; what was seen says what happened."""
     name = page.replace("_", "-")
     checks = (f"{name}.completes", f"{name}.reload", f"{name}.foreign-session")
-    found = {one.row.id: (one.status, one.seen) for one in play(tmp_path, mistake, checks, WHOLE_PLAN).results}
+    results = {one.row.id: one for one in play(tmp_path, mistake, checks, WHOLE_PLAN).results}
+    found = {name: (one.status, one.seen) for name, one in results.items()}
     seen = f"At {whose} return address, with the session of the first, the second buyer gets the wallet of the first"
     assert found == {checks[0]: ("passed", ""), checks[1]: ("passed", ""), checks[2]: ("failed", seen)}
+    assert results[checks[2]].row.severity == ("security" if mistake == "anybody" else "advice")
 
 
 def test_money_and_books_need_not_change_at_once(tmp_path: Path) -> None:
