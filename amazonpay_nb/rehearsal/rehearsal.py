@@ -59,7 +59,7 @@ class Rehearsal:
     exchanges: list[dict[str, Any]]
     seconds: float
     output: str  # the end of what the server printed
-    has_browser: bool
+    has_browser: bool = True
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         tried = [one for one in self.results if one.status != "not-tried"]
