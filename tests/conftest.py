@@ -4,7 +4,6 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from amazonpay_nb.emulator import Emulator
 from tests.emulated import Shop
+from tests.exit_codes import pytest_sessionfinish as pytest_sessionfinish
 from tests.processes import PATIENCE
 from tests.sns import Sns, certificate
 
@@ -40,13 +40,6 @@ TOGETHER = "tests/browser/lab"
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: [*LONG, item.path.parent.name].index(item.path.parent.name))
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """End with 2 where a file cannot be imported: no test ran, and a second try of what failed would show nothing."""
-    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter and any(isinstance(error, pytest.CollectReport) for error in reporter.stats.get("error", ())):
-        session.exitstatus = pytest.ExitCode.INTERRUPTED
 
 
 @pytest.hookimpl(optionalhook=True)

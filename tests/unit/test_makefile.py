@@ -21,7 +21,7 @@ def {name}:
 """
 FLAKY = ONCE.format(name="test_flaky()", after="")
 UNREADABLE = ONCE.format(name="once()", after=f"once()\n{RIGHT}")
-ENDS = "from tests.conftest import pytest_sessionfinish"
+ENDS = "from tests.exit_codes import pytest_sessionfinish"
 
 
 @pytest.mark.parametrize(
@@ -45,11 +45,11 @@ def test_a_second_try_counts_where_all_tests_ran(
         (folder / "conftest.py").write_text(ENDS)
         for name, source in files.items():
             (folder / f"test_{name}.py").write_text(source)
-        command = f"{sys.executable} -m pytest -q -n 2 --rootdir {folder} -p no:nbval {folder}"
+        command = f"{sys.executable} -m pytest -q -p xdist.plugin -n 2 --rootdir {folder} {folder}"
         made = ["make", "--no-print-directory", "test", "READY=", "NOTEBOOKS=true"]
         done = subprocess.run(
             [*made, f"UNIT={command}", f"SECOND_TRY={second}"], cwd=ROOT, text=True, capture_output=True, check=False,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "MAKEFLAGS": ""},
+            env=os.environ | {"PYTHONPATH": str(ROOT), "MAKEFLAGS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         )  # fmt: skip
         found.append(done.returncode == 0)
     assert found == [passes, in_the_gate], done.stdout
