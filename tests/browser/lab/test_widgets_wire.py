@@ -85,6 +85,7 @@ def test_code_is_copied_and_a_request_is_changed_and_sent_again(lab: Lab) -> Non
         panel = panel_of(notebook)
         chosen(panel, "show").select_option(label="Python")
         expect(panel).to_contain_text("client.create_charge(")
+        expect(panel.get_by_role("button", name="Copy")).to_have_count(1)  # the view before is gone
         panel.get_by_role("button", name="Copy").click()
         expect(panel.locator(".amazonpay-copy")).to_have_text("Copied")
         copied = notebook.page.evaluate("navigator.clipboard.readText()")
