@@ -153,8 +153,8 @@ def rehearse(plan: Path, out: Path, **options: Any) -> Verdict:
     Buyers are real browsers, Amazon is an emulator that also fails on purpose, and its books are the truth.  Nothing
     leaves this machine.
 
-    Exit code: 0 nothing but advice failed, 1 something else did or nothing could be tried, 2 the plan or the server
-    cannot be used.
+    Exit code: 0 nothing but advice failed, 1 something else did or, with a browser, nothing could be tried, 2 the plan
+    or the server cannot be used.
     """
     from amazonpay_nb.rehearsal.rehearsal import REPORTS, rehearse as play, table, write_report
     from amazonpay_nb.runs.folder import report_folder

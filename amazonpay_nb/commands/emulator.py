@@ -41,6 +41,7 @@ def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
     import sqlite3
 
     from amazonpay_nb.emulator import Emulator
+    from amazonpay_nb.emulator.store import unusable
 
     real_time = clock == "real"
     try:
@@ -63,8 +64,7 @@ def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
             say(f"  proxy {server.proxy_url}, its authority in {server.proxy_ca_file}")
         server.run()
     except sqlite3.Error as error:  # the world is in the store, the keys are not
-        problem = f"the store {str(options['store'])!r} cannot be used ({error}); choose another file"
-        raise click.UsageError(problem) from None
+        raise click.UsageError(unusable(options["store"], error)) from None
     except KeyboardInterrupt:
         say("Stopped.")
     finally:

@@ -24,7 +24,7 @@ from amazonpay_nb.emulator.control import CONTROL_PATH
 from amazonpay_nb.emulator.notifications.announce import topic_of
 from amazonpay_nb.emulator.records import Merchant
 from amazonpay_nb.emulator.remote import ClockControl, Control
-from amazonpay_nb.emulator.store import Store
+from amazonpay_nb.emulator.store import Store, unusable
 from amazonpay_nb.emulator.store_file import REAL_TIME
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import LoopbackServer, open_port, serve, stays_inside
@@ -127,7 +127,7 @@ class Emulator:
                     if notify:
                         self._world.set_endpoint(self._accounts[0], notify)
             except sqlite3.Error as error:
-                raise ValueError(f"the store {str(store)!r} cannot be used ({error}); choose another file") from error
+                raise ValueError(unusable(store, error)) from error
             undo.pop_all()
         self.merchant_id, self.store_id = self._accounts[0].merchant_id, self._accounts[0].store_id
         self.topic_arn = topic_of(self._world, self.merchant_id)

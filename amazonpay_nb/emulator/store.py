@@ -29,6 +29,11 @@ _PUT = (
 )
 
 
+def unusable(store: object, error: sqlite3.Error) -> str:
+    """Return what to tell the owner of a store that SQLite refuses."""
+    return f"the store {str(store)!r} cannot be used ({error}); choose another file"
+
+
 class Store:
     """One SQLite connection, used by one thread at a time.
 

@@ -1,6 +1,7 @@
 """What an executed notebook leaves about itself: its claims, its result, and where and why it stopped."""
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -50,9 +51,13 @@ def failure_of(document: Any) -> Failure | None:
             if claim.ok is False:  # in a cell that went on
                 message = f"claim {claim.id} does not hold: {claim.text}"
                 return Failure(message, step, cell.execution_count, cell.id, claim=claim.id)
-    states = document.metadata.get("widgets", {}).get(_WIDGETS, {}).get("state", {}).values()
-    shown = (output for widget in states for output in widget.get("state", {}).get("outputs", ()))
-    return next((_failure({}, output, "in a widget") for output in shown if output["output_type"] == "error"), None)
+    with suppress(*_OF_OTHERS):
+        widgets = document.metadata.get("widgets", {}).get(_WIDGETS, {}).get("state", {}).values()
+        blocks = [widget.state.outputs for widget in widgets if widget.model_name == "OutputModel"]
+        for output in itertools.chain(*blocks):
+            if output.output_type == "error":
+                return _failure({}, output, "in a widget")
+    return None
 
 
 def _failure(cell: Any, output: Any, step: str) -> Failure:

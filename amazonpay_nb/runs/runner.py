@@ -162,9 +162,9 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
             raise ConfigurationError(problem, advice=advice) from None
         failure = failure_of(document) or stopped
         if not failure and doubts.exists():  # of a task, whose output no cell shows
-            failure = Failure(plain(doubts.read_text("utf-8").partition("\n")[0]))
+            failure = Failure(plain(doubts.read_text("utf-8", "replace").partition("\n")[0]))
         if connections.exists():
-            hosts = ", ".join(dict.fromkeys(connections.read_text("utf-8").splitlines()))
+            hosts = ", ".join(dict.fromkeys(connections.read_text("utf-8", "replace").splitlines()))
             failure = Failure(f"It tried to connect to {hosts}, and this run is offline.")
     try:
         return keep(notebook, texts, document, folder, failure, started)

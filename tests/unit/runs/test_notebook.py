@@ -72,7 +72,8 @@ def test_a_claim_that_does_not_hold_is_a_failure_wherever_it_is_read() -> None:
 def test_an_exception_that_a_widget_shows_is_a_failure() -> None:
     """A block of ipywidgets' `Output` goes on after it, and the cell has ended well."""
     error = {"output_type": "error", "ename": "ZeroDivisionError", "evalue": "division by zero", "traceback": []}
-    states = {"a1": {"state": {"value": 3}}, "b2": {"state": {"outputs": [error]}}}
+    other = {"model_name": "ReaderModel", "state": {"outputs": 3}}  # somebody else's
+    states = {"a1": other, "b2": {"model_name": "OutputModel", "state": {"outputs": [error]}}}
     widgets = {"application/vnd.jupyter.widget-state+json": {"state": states}}
     document = new_notebook(cells=[new_code_cell("", execution_count=1)], metadata={"widgets": widgets})
     failure = failure_of(document)
