@@ -226,7 +226,7 @@ class MerchantServer:
         """Start it, where that is ours to do, and wait until it is ready."""
         if self._plan.start:
             self._begin()
-        end, seen, status = monotonic() + READY_SECONDS, "there is no answer", 0
+        end, seen = monotonic() + READY_SECONDS, ""
         while monotonic() < end:
             self.check("before it was ready")
             try:
@@ -235,9 +235,10 @@ class MerchantServer:
                     return
                 seen = f"the answer is {status}"
             except (httpx.TransportError, TimeoutError, *NOWHERE) as error:
-                if not status or not isinstance(error, TimeoutError):  # else the last look may be a short one
+                if not (seen and isinstance(error, TimeoutError)):  # the last look may be a short one
                     seen = f"there is no answer ({type(error).__name__})"
             sleep(_GLANCE_SECONDS)
+        seen = seen or "there is no answer"
         problem = f"the server is not ready: after {READY_SECONDS:g} s {seen} at {self._plan.url}{self._plan.ready}."
         raise self._file.error(problem, "server", "ready", advice=self.last_lines())
 
