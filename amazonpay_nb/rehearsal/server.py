@@ -226,19 +226,19 @@ class MerchantServer:
         """Start it, where that is ours to do, and wait until it is ready."""
         if self._plan.start:
             self._begin()
-        end, seen = monotonic() + READY_SECONDS, ""
+        end, seen, answered = monotonic() + READY_SECONDS, "there is no answer", False
         while monotonic() < end:
             self.check("before it was ready")
             try:
                 status = in_time(min(ANSWER_SECONDS, end - monotonic()), self._ready)
                 if status < httpx.codes.INTERNAL_SERVER_ERROR:
                     return
-                seen = f"the answer is {status}"
+                seen, answered = f"the answer is {status}", True
             except (httpx.TransportError, TimeoutError, *NOWHERE) as error:
-                if not (seen and isinstance(error, TimeoutError)):  # the last look may be a short one
+                answered |= isinstance(error, NOWHERE)
+                if not (answered and isinstance(error, TimeoutError)):  # the last look may be a short one
                     seen = f"there is no answer ({type(error).__name__})"
             sleep(_GLANCE_SECONDS)
-        seen = seen or "there is no answer"
         problem = f"the server is not ready: after {READY_SECONDS:g} s {seen} at {self._plan.url}{self._plan.ready}."
         raise self._file.error(problem, "server", "ready", advice=self.last_lines())
 
