@@ -102,6 +102,7 @@ class Buyer:
         self._document: Response | None = None
         self.reviews = False  # whether the buyer comes back to a review page
         self.returned = ""  # where Amazon leads to
+        self.permission = ""  # the buyer's wallet, in the emulator's books
         self.context = browser.new_context(ignore_https_errors=True, service_workers="block", accept_downloads=False)
         self.context.set_default_timeout(PAGE_SECONDS * 1000)
         # To make a page may take a busy machine long; a limit is for what the server's pages then do.
@@ -229,7 +230,9 @@ class Buyer:
         visit = self._go(lambda: self.page.evaluate("url => { location.href = url }", self.returned), self.returned)
         order = self._bounded(self.page.locator(self._plan.pages.order).first)
         with suppress(*self._errors):
-            if self.reviews and visit.status == httpx.codes.OK and order.count():
+            if self.reviews and visit.status == httpx.codes.OK:
+                if not order.count():
+                    return visit._replace(problem=f", which has no {self._plan.pages.order!r} to place the order")
                 self.reviews = False
                 visit = self._go(lambda: order.dispatch_event("click"))
                 if self.is_amazon(visit):
@@ -266,7 +269,7 @@ class Buyer:
     def state(self) -> dict[str, Any]:
         """Return what the server says of this buyer."""
         [answer] = self.act("state", {})
-        if answer.status != httpx.codes.OK:
+        if not answer.is_json:
             raise Failed(f"the state cannot be read: the answer is {answer.status or 'missing'}.")
         try:
             State.model_validate(answer.json)

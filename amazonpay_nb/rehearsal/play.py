@@ -126,11 +126,18 @@ class Play:
         buyer.approve()
         if not soon(lambda: self.is_saved(buyer)):
             raise NotTried(f"no set-up ends well: see {(page or self.page).replace('_', '-')}.completes.")
+        buyer.permission = self.objects("chargePermissions")[-1]["chargePermissionId"]
         return buyer
 
     def order(self) -> "Order":
         """Return an order of a buyer who has saved a wallet."""
         return Order(self, self.wallet())
+
+    def order_of_one_of_two(self) -> "Order":
+        """Return an order of a buyer after whom another one has saved a wallet."""
+        order = self.order()
+        self.wallet()
+        return order
 
     def captured(self) -> "Order":
         """Return an order that is paid."""
@@ -189,9 +196,9 @@ class Play:
         return None if self.plan.actions.state is None else buyer.state().get("wallet") == "saved"
 
     def is_saved(self, buyer: Buyer) -> bool:
-        """Tell whether all is complete, there is one permission, it is Chargeable, and the server does not deny it."""
-        completed = {*self.states("checkoutSessions")} == {"Completed"}
-        return completed and self.states("chargePermissions") == ["Chargeable"] and self.has_wallet(buyer) is not False
+        """Tell whether all is complete, each buyer has a permission, Chargeable, and the server does not deny it."""
+        completed, wallets = {*self.states("checkoutSessions")} == {"Completed"}, ["Chargeable"] * len(self._buyers)
+        return completed and self.states("chargePermissions") == wallets and self.has_wallet(buyer) is not False
 
     # --- The emulator's books ---
 
@@ -292,8 +299,11 @@ class Order:
         return Subject("CHARGE", charge["chargeId"], charge["chargePermissionId"])
 
     def money(self) -> Decimal:
-        """Return what is held or taken since there is this order, which is what uses up a month's limit."""
-        return sum(map(counted_in_month, self.play.objects("charges")), -self._before)
+        """Return what is held or taken in the buyer's wallet since there is this order, and uses up a month's limit."""
+        return sum((counted_in_month(row) for row in self.play.objects("charges") if self._is_own(row)), -self._before)
+
+    def _is_own(self, charge: dict[str, Any]) -> bool:
+        return self.buyer.permission in ("", charge["chargePermissionId"])
 
     def statement(self) -> dict[str, Any]:
         """Return what the server says of it; nothing where the plan has no action for that."""
@@ -329,7 +339,8 @@ class Order:
     def situation(self, answer: Answer | None = None) -> str:
         """Return what is the case, after an action if any, as a sentence."""
         clause = f"; {self.words()}" if self.play.plan.actions.state else ""
-        charges = ", ".join(self.play.states("charges")) or "none"
+        elsewhere = ["" if self._is_own(row) else " in another buyer's wallet" for row in self.play.objects("charges")]
+        charges = ", ".join(map(str.__add__, self.play.states("charges"), elsewhere)) or "none"
         action = f"; the action answers {answer.status or 'nothing'}" if answer else ""
         money = f"{self.money()} of {self.price} is held or taken (charges: {charges})"
         return f"{money}{clause}{action}{self.play.refusal()}."

@@ -203,7 +203,7 @@ def _judged(play: Play, row: Row) -> Result:
 
 
 def _look_for_buttons(file: PlanFile, play: Play, server: MerchantServer) -> None:
-    """Make sure that a visitor sees a button; one who has no wallet may not change it."""
+    """Make sure that a visitor sees a button, and has a state; one who has no wallet may not change it."""
     with play.scene("", ""):
         visitor = play.buyer()
         for name in file.plan.buttons:
@@ -212,6 +212,10 @@ def _look_for_buttons(file: PlanFile, play: Play, server: MerchantServer) -> Non
             except NotTried as reason:
                 server.check(f"while {name} was opened", seconds=_LAST_MOMENT)
                 raise file.error(legible(str(reason)), "pages", name, advice=server.last_lines()) from None
+        [answer] = visitor.act("state", {}) if file.plan.actions.state else [None]
+        if answer and not answer.is_json:
+            problem = f"a visitor's state has to be 200 with JSON; the answer is {answer.status or 'missing'}."
+            raise file.error(problem, "actions", "state", advice=server.last_lines())
     play.exchanges.clear()
 
 

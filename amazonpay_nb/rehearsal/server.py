@@ -43,7 +43,7 @@ _DIRECT = {"NO_PROXY": "localhost,127.0.0.1", "no_proxy": "localhost,127.0.0.1",
 
 
 class Answer(NamedTuple):
-    """What a browser or a request got: a status, None where there is no answer, and why.
+    """What a browser or a request got: a status, None where there is no answer, and what is wrong.
 
     A browser has ended on a URL; the answer to a request has JSON and cookies, took some seconds, and is an exchange.
     """
@@ -57,7 +57,13 @@ class Answer(NamedTuple):
     number: int = 0
 
     def __str__(self) -> str:
-        return f"{self.status or self.problem} at {urlsplit(self.url).path or self.url}"
+        place = urlsplit(self.url).path or self.url
+        return f"{self.status} at {place}{self.problem}" if self.status else f"{self.problem} at {place}"
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it is what was asked for, as JSON."""
+        return self.status == httpx.codes.OK and self.json is not None
 
     def is_below(self, status: int) -> bool:
         """Whether it is there, and its status below one, for example below 500: no failure of the server's."""

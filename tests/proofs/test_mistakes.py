@@ -24,6 +24,7 @@ CHECKS = {
     "late-breaks": "set-up.late",
     "lost-answer-is-failure": "set-up.lost-answer",
     "server-error-ends-visit": "set-up.server-error",
+    "last-wallet": "charge.paid",
     "permission-not-read": "charge.reads-permission-first",
     "soft-decline-is-paid": "charge.soft-decline",
     "hard-decline-breaks": "charge.hard-decline",

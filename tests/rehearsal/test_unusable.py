@@ -118,6 +118,17 @@ def test_a_page_that_computes_without_an_end_is_not_tried(tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.browser
+@pytest.mark.usefixtures("chromium_path")
+def test_a_state_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page in the place of it would make every wallet look lost."""
+    port = port_for_another()
+    more = f'{PAGES}\n[actions]\nstate = {{ path = "/account", method = "GET" }}'
+    plan = write_plan(tmp_path, port, [sys.executable, BAD_SERVER, str(port), "computes at a click"], more=more)
+    message = refusal(plan, port, monkeypatch)
+    assert "plan.toml, line 8: a visitor's state has to be 200 with JSON; the answer is 200." in message
+
+
 def test_a_server_that_asks_for_a_stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy leads to Amazon alone; the message says how to let another host pass."""
     port = port_for_another()
