@@ -33,6 +33,7 @@ _TABLE = read("browser.toml", beside=__file__)
 _PROGRAMS, _ALONE, HOW_TO_GET = _TABLE["programs"], _TABLE["alone"], _TABLE["how_to_get"]
 LEAN = f"--disable-features={','.join(_TABLE['left_out'])}"
 PAGE_SECONDS = BUTTON_SECONDS = 10.0  # for a page to answer, and then for its button
+_NOBODY = (401, 403)  # who has not signed in has nothing
 _SLOW = 200  # milliseconds between two steps, for a person who watches
 _ERROR = re.compile(r"net::ERR_(\w+)")
 _MOST_BODIES = 200  # of one page, to be read
@@ -69,7 +70,7 @@ def chromium(path: str | None, *, headed: bool, proxy: str) -> Iterator["Browser
         except Error as error:
             if path or headed:
                 problem = f"{path or 'Chromium'} is no browser that can be started{' with a window' if headed else ''}."
-                raise ConfigurationError(problem, advice=HOW_TO_GET) from error
+                raise ConfigurationError(problem, advice=f"{_TABLE['window'] if headed else ''}{HOW_TO_GET}") from error
             yield f"There is no Chromium. {HOW_TO_GET}"
             return
         try:
@@ -89,15 +90,22 @@ def _through(proxy: str) -> list[str]:
 
 
 class Buyer:
-    """A buyer with a browser of their own, who sees the server's pages; *ask* makes an exchange, *note* keeps one."""
+    """A buyer with a browser of their own, who sees the server's pages.
+
+    Args:
+        note: Keeps an exchange.
+        ask: Makes one.
+        person: Who it is, of those whom Amazon's first page offers, counted from 0.
+    """
 
     def __init__(
-        self, browser: "Browser", plan: Plan, emulator: Emulator, note: Callable[..., Any], ask: Callable[..., Answer]
+        self, browser: "Browser", plan: Plan, emulator: Emulator, note: Callable[..., Any], ask: Callable[..., Answer],
+        person: int,
     ) -> None:  # fmt: skip
         from playwright.sync_api import Error
 
         self._errors = (Error, TimeoutError)
-        self._plan, self._emulator, self._note, self._ask = plan, emulator, note, ask
+        self._plan, self._emulator, self._note, self._ask, self._person = plan, emulator, note, ask, person
         self._received: list[Response] = []
         self._document: Response | None = None
         self.reviews = False  # whether the buyer comes back to a review page
@@ -210,8 +218,11 @@ class Buyer:
 
     # --- Amazon's pages, which are the emulator's own, are played by the scripted buyer, from the one that is shown ---
 
-    def decide(self, how: str = "approve", **choices: str) -> None:
+    def decide(self, how: str = "approve", **choices: Any) -> None:
         """Do what a function of the scripted buyer does; the way back to the server is then at `returned`."""
+        if how == "approve":
+            choices["person"] = self._person
+        self.reviews &= how == "approve"
         try:
             with http_client(verify=self._emulator.verify) as http:
                 self.returned = getattr(buyer, how)(
@@ -231,8 +242,8 @@ class Buyer:
         order = self._bounded(self.page.locator(self._plan.pages.order).first)
         with suppress(*self._errors):
             if self.reviews and visit.status == httpx.codes.OK:
-                if not order.count():
-                    return visit._replace(problem=f", which has no {self._plan.pages.order!r} to place the order")
+                visit = visit._replace(problem=f", which shows no {self._plan.pages.order!r} to place the order")
+                order.wait_for(state="attached", timeout=BUTTON_SECONDS * 1000)
                 self.reviews = False
                 visit = self._go(lambda: order.dispatch_event("click"))
                 if self.is_amazon(visit):
@@ -269,8 +280,10 @@ class Buyer:
     def state(self) -> dict[str, Any]:
         """Return what the server says of this buyer."""
         [answer] = self.act("state", {})
-        if not answer.is_json:
-            raise Failed(f"the state cannot be read: the answer is {answer.status or 'missing'}.")
+        if answer.status in _NOBODY:
+            return {"wallet": "none"}
+        if answer.status != httpx.codes.OK or answer.json is None:
+            raise Failed(f"the state cannot be read: {answer.status or 'no answer'}, or no JSON.")
         try:
             State.model_validate(answer.json)
         except ValidationError as error:

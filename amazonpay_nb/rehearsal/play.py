@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from itertools import count
+from secrets import token_hex
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -45,7 +46,8 @@ class Play:
         self.control, self.currency = emulator.control, region_of(plan.server.region).ledger_currencies[0]
         self.exchanges: list[dict[str, Any]] = []
         self.page = self._first_page = next(iter(plan.buttons), "")
-        self.numbers = count(1)  # of orders
+        mark = token_hex(3)  # a server may have kept the orders of another rehearsal
+        self.orders = (f"rehearsal-{mark}-{number}" for number in count(1))
         self._check, self._first, self._buyers = "", 0, list[Buyer]()
         self._taken, self._turn = 0, Lock()  # how much of the emulator's journal is in the exchanges
 
@@ -102,7 +104,8 @@ class Play:
         """Return a buyer with a fresh browser."""
         if isinstance(self.browser, str):
             raise NotTried(self.browser)
-        self._buyers.append(Buyer(self.browser, self.plan, self.emulator, self.note, self.ask))
+        # No two are the same person at Amazon, by whom a server may know them.
+        self._buyers.append(Buyer(self.browser, self.plan, self.emulator, self.note, self.ask, len(self._buyers)))
         return self._buyers[-1]
 
     def at_amazon(self, page: str = "") -> Buyer:
@@ -135,8 +138,7 @@ class Play:
 
     def order_of_one_of_two(self) -> "Order":
         """Return an order of a buyer after whom another one has saved a wallet."""
-        order = self.order()
-        self.wallet()
+        order, _ = self.order(), self.wallet()
         return order
 
     def captured(self) -> "Order":
@@ -282,10 +284,10 @@ class Order:
     """An order of a buyer's that was not there before; its *values* are what an action is asked with."""
 
     def __init__(self, play: Play, buyer: Buyer, amount: Decimal = USUAL_AMOUNT) -> None:
-        number, price = f"rehearsal-{next(play.numbers)}", format_amount(amount, play.currency)
+        price = format_amount(amount, play.currency)
         self.play, self.buyer, self.amount, self._before = play, buyer, Decimal(price), Decimal(0)
         self._before = self.money()
-        self.values = {"order": number, "amount": price, "currency": play.currency}
+        self.values = {"order": next(play.orders), "amount": price, "currency": play.currency}
         self.price = f"{price} {play.currency}"
 
     def act(self, action: str, **values: str) -> Answer:
@@ -299,11 +301,13 @@ class Order:
         return Subject("CHARGE", charge["chargeId"], charge["chargePermissionId"])
 
     def money(self) -> Decimal:
-        """Return what is held or taken in the buyer's wallet since there is this order, and uses up a month's limit."""
-        return sum((counted_in_month(row) for row in self.play.objects("charges") if self._is_own(row)), -self._before)
+        """Return what is held or taken since there is this order, which is what uses up a month's limit."""
+        return sum(map(counted_in_month, self.play.objects("charges")), -self._before)
 
-    def _is_own(self, charge: dict[str, Any]) -> bool:
-        return self.buyer.permission in ("", charge["chargePermissionId"])
+    def _whose(self) -> list[str]:
+        """Return for each charge of a wallet that is not the buyer's own: whose it is, as a clause."""
+        wallets = [row["chargePermissionId"] for row in self.play.objects("charges")]
+        return ["" if wallet == self.buyer.permission else " in another buyer's wallet" for wallet in wallets]
 
     def statement(self) -> dict[str, Any]:
         """Return what the server says of it; nothing where the plan has no action for that."""
@@ -321,8 +325,9 @@ class Order:
         return not self.says(None, "pending")
 
     def is_paid(self) -> bool:
-        """Tell whether the money is there, exactly, and the server does not deny it."""
-        return (self.play.plan.actions.state is None or self.says("paid")) and self.money() == self.amount
+        """Tell whether the money is there, exactly, from the buyer's wallet, and the server does not deny it."""
+        silent, right = self.play.plan.actions.state is None, self.money() == self.amount and not any(self._whose())
+        return right and (silent or self.says("paid"))
 
     def agrees(self) -> bool:
         """Tell whether the server says that it is paid exactly if money is there."""
@@ -339,8 +344,7 @@ class Order:
     def situation(self, answer: Answer | None = None) -> str:
         """Return what is the case, after an action if any, as a sentence."""
         clause = f"; {self.words()}" if self.play.plan.actions.state else ""
-        elsewhere = ["" if self._is_own(row) else " in another buyer's wallet" for row in self.play.objects("charges")]
-        charges = ", ".join(map(str.__add__, self.play.states("charges"), elsewhere)) or "none"
+        charges = ", ".join(map(str.__add__, self.play.states("charges"), self._whose())) or "none"
         action = f"; the action answers {answer.status or 'nothing'}" if answer else ""
         money = f"{self.money()} of {self.price} is held or taken (charges: {charges})"
         return f"{money}{clause}{action}{self.play.refusal()}."

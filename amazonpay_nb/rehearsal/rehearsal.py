@@ -206,16 +206,13 @@ def _look_for_buttons(file: PlanFile, play: Play, server: MerchantServer) -> Non
     """Make sure that a visitor sees a button, and has a state; one who has no wallet may not change it."""
     with play.scene("", ""):
         visitor = play.buyer()
-        for name in file.plan.buttons:
+        state = [("actions", "state")] if file.plan.actions.state else []
+        for table, name in [*(("pages", page) for page in file.plan.buttons), *state]:
             try:
-                visitor.button(name)
-            except NotTried as reason:
+                visitor.button(name) if table == "pages" else visitor.state()
+            except (Failed, NotTried) as reason:
                 server.check(f"while {name} was opened", seconds=_LAST_MOMENT)
-                raise file.error(legible(str(reason)), "pages", name, advice=server.last_lines()) from None
-        [answer] = visitor.act("state", {}) if file.plan.actions.state else [None]
-        if answer and not answer.is_json:
-            problem = f"a visitor's state has to be 200 with JSON; the answer is {answer.status or 'missing'}."
-            raise file.error(problem, "actions", "state", advice=server.last_lines())
+                raise file.error(legible(str(reason)), table, name, advice=server.last_lines()) from None
     play.exchanges.clear()
 
 

@@ -28,6 +28,7 @@ from amazonpay_nb.loopback import http_client, no_cookies
 from amazonpay_nb.redaction import legible, redact
 from amazonpay_nb.rehearsal.plan import PlanFile
 from amazonpay_nb.shop.limits import in_time, whole
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.temporary import watch
 
@@ -57,13 +58,9 @@ class Answer(NamedTuple):
     number: int = 0
 
     def __str__(self) -> str:
-        place = urlsplit(self.url).path or self.url
+        parts = urlsplit(self.url)
+        place = f"{'' if parts.hostname in LOOPBACK_HOSTS else parts.netloc}{parts.path}" or self.url
         return f"{self.status} at {place}{self.problem}" if self.status else f"{self.problem} at {place}"
-
-    @property
-    def is_json(self) -> bool:
-        """Whether it is what was asked for, as JSON."""
-        return self.status == httpx.codes.OK and self.json is not None
 
     def is_below(self, status: int) -> bool:
         """Whether it is there, and its status below one, for example below 500: no failure of the server's."""

@@ -124,7 +124,7 @@ Answer = Callable[[str, Page], dict[str, str]]
 
 def approve(
     url: str, *, card: str = "1111", then: str = "", address: str = "", consent: bool = True, mfa: str = "pass",
-    http: httpx.Client | None = None,
+    person: int = 0, http: httpx.Client | None = None,
 ) -> str:  # fmt: skip
     """Agree to everything and return the merchant's address that the buyer is sent to.
 
@@ -135,12 +135,15 @@ def approve(
         address: Number of the shipping address in the buyer's book; the preselected one when left out.
         consent: Whether the merchant may save the wallet.
         mfa: ``pass`` or ``fail`` the challenge.
+        person: Which of the buyers that the first page offers signs in, counted from 0.
     Raises:
         BuyerPageError: A page does not offer one of these, or shows an error.
     """
     cards = [card, then] if then else [card]
 
     def answer(name: str, page: Page) -> dict[str, str]:
+        if name == "sign-in":
+            return {"email": page.options["email"][person], "action": "continue"}
         if name == "payment-method":
             return {"card": cards.pop(0), "action": "continue"} if cards else {"action": "cancel"}
         if name == "shipping-address" and address:

@@ -1,6 +1,7 @@
 """A shop that is right and unusual: it answers a return by a redirect, and does the rest in the background.
 
-It offers every flow.  With a word as its last argument it does one thing wrong, or more unusually.
+It knows its customers by what Amazon calls them, and says nothing of the others; a script draws its review page.  It
+offers every flow.  With a word as its last argument it does one thing wrong, or more unusually.
 """
 
 import secrets
@@ -28,7 +29,11 @@ PRICE = {"amount": "24.00", "currencyCode": "USD"}
 PAGE = """<!doctype html><title>Shop</title><div id=b></div><script src="{script}"></script>
 <script>amazon.Pay.renderButton("#b", {config})</script>"""
 
+REVIEW = """<!doctype html><title>Your order</title><form method=post></form>
+<script>setTimeout(() => { document.forms[0].innerHTML = "<button>Order</button>" }, 600)</script>"""
+
 wallets: dict[str, str] = {}  # visitor → permission
+customers: dict[str, str] = {}  # visitor → buyerId
 orders: dict[str, dict[str, dict[str, object]]] = {}  # visitor → order → state
 turn = threading.Lock()
 
@@ -61,7 +66,7 @@ def offer(request: Request) -> Response:
 def review(request: Request) -> Response:
     session = request.query_params["amazonCheckoutSessionId"]
     if request.method == "GET":
-        return HTMLResponse(f'<form method=post action="{request.url}"><button>Order</button></form>')
+        return HTMLResponse(REVIEW)
     back = f"{URL}/back?of={request.query_params['of']}&flow=express"
     updated = CLIENT.update_checkout_session(
         session, web_checkout_details={"checkoutResultReturnUrl": back},
@@ -81,8 +86,8 @@ def come_back(request: Request) -> Response:
 
 def complete(visitor: str, session_id: str, price: dict[str, str] | None) -> None:
     try:
-        back = CLIENT.get_checkout_session(session_id).web_checkout_details
-        if f"of={visitor[:8]}" not in str(back) and MISTAKE not in ("anybody", "any-session"):
+        agreed = CLIENT.get_checkout_session(session_id)
+        if f"of={visitor[:8]}" not in str(agreed.web_checkout_details) and MISTAKE not in ("anybody", "any-session"):
             return
         session = CLIENT.complete_checkout_session(session_id, charge_amount=price)
     except ConflictError:
@@ -91,7 +96,9 @@ def complete(visitor: str, session_id: str, price: dict[str, str] | None) -> Non
         print(error, flush=True)
         return
     if session.charge_permission_id:
-        wallets[visitor] = session.charge_permission_id
+        customers[visitor] = str((agreed.buyer or {})["buyerId"])
+        same = [other for other, customer in customers.items() if customer == customers[visitor]]
+        wallets.update(dict.fromkeys(same, session.charge_permission_id))
 
 
 def charge(request: Request) -> Response:
@@ -120,7 +127,7 @@ def ask(visitor: str, order: str, amount: str, attempt: str = "") -> str:
         CLIENT.get_charge_permission(wallets[visitor])
         made = CLIENT.create_charge(
             charge_permission_id=wallets[visitor], charge_amount={"amount": amount, "currencyCode": "USD"},
-            capture_now=MISTAKE != "holds", idempotency_key=order.replace("-", "") + visitor[:12] + attempt,
+            capture_now=MISTAKE != "holds", idempotency_key=order.replace("-", "") + visitor[:8] + attempt,
             merchant_metadata={"merchantReferenceId": order},
         )  # fmt: skip
         orders[visitor][order]["charge"] = made.charge_id
@@ -138,7 +145,9 @@ def refund(request: Request) -> Response:
 
 def state(request: Request) -> Response:
     visitor = visitor_of(request)
-    return JSONResponse({"wallet": "saved" if visitor in wallets else "none", "orders": orders.get(visitor, {})})
+    if visitor not in wallets:
+        return Response("Please sign in.", 401)
+    return JSONResponse({"wallet": "saved", "orders": orders.get(visitor, {})})
 
 
 routes = [Route(f"/{name}", offer) for name in ("wallet", "express", "buy", "sign-in", "update")]

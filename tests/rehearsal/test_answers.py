@@ -86,9 +86,9 @@ def test_no_connection_and_no_cookie_is_used_again() -> None:
         def serve() -> None:
             for _ in range(2):
                 client, _ = listener.accept()
+                kept.append(client)
                 heads.append(client.recv(65536))
                 client.sendall(HEAD.replace(b"close", b"keep-alive") + b"set-cookie: a=1\r\ncontent-length: 0\r\n\r\n")
-                kept.append(client)
 
         kept, heads = list[socket.socket](), list[bytes]()
         threading.Thread(target=serve, daemon=True).start()

@@ -126,15 +126,18 @@ def test_a_state_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     more = f'{PAGES}\n[actions]\nstate = {{ path = "/account", method = "GET" }}'
     plan = write_plan(tmp_path, port, [sys.executable, BAD_SERVER, str(port), "computes at a click"], more=more)
     message = refusal(plan, port, monkeypatch)
-    assert "plan.toml, line 8: a visitor's state has to be 200 with JSON; the answer is 200." in message
+    assert "plan.toml, line 8: the state cannot be read: 200, or no JSON." in message
 
 
-def test_a_server_that_asks_for_a_stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.browser
+@pytest.mark.usefixtures("chromium_path")
+@pytest.mark.parametrize("page", ["/wallet", "/account"])
+def test_a_server_that_asks_for_a_stranger(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy leads to Amazon alone; the message says how to let another host pass."""
     port = port_for_another()
-    plan = write_plan(
-        tmp_path, port, [sys.executable, BAD_SERVER, str(port), "asks elsewhere"], wiring="proxy", more=PAGES
-    )
+    more = f'{PAGES}\n[actions]\nstate = {{ path = "/account", method = "GET" }}'
+    command = [sys.executable, BAD_SERVER, str(port), f"asks elsewhere at {page}"]
+    plan = write_plan(tmp_path, port, command, wiring="proxy", more=more)
     message = refusal(plan, port, monkeypatch)
     assert "plan.toml, line 4: the server asked for prices.example" in message
     assert 'NO_PROXY = "localhost,127.0.0.1,prices.example"' in message
@@ -156,6 +159,19 @@ def test_a_command_that_is_none(
     port = port_for_another()
     message = refusal(write_plan(tmp_path, port, [command], more=more), port, monkeypatch)
     assert f"line 3: {command!r} cannot be started: {reason}" in message
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("chromium_path")
+def test_a_window_without_a_display(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person who wants to watch reads what is missing; the browser is there."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    port = port_for_another()
+    plan = write_plan(tmp_path, port, [sys.executable, BAD_SERVER, str(port), ""], more=PAGES)
+    with pytest.raises(ConfigurationError, match="no browser that can be started with a window") as error:
+        rehearse(plan, headed=True)
+    assert "A window needs a display, which the variable DISPLAY names." in str(error.value)
 
 
 def test_a_server_that_should_run_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

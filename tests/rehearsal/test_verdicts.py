@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from amazonpay_nb.loopback import port_for_another
+from amazonpay_nb.rehearsal import browser
 from amazonpay_nb.rehearsal.rehearsal import Rehearsal, rehearse, write_report
 from tests.rehearsal.plans import write_plan
 
@@ -64,13 +65,16 @@ def test_an_order_is_confirmed_at_amazon_behind_a_proxy(tmp_path: Path) -> None:
     assert {one.row.id: one.seen for one in results if one.status != "passed"} == {}
 
 
-def test_where_no_wallet_is_saved_the_check_to_see_is_that_of_the_page(tmp_path: Path) -> None:
+def test_where_no_wallet_is_saved_the_check_to_see_is_that_of_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
     """Whatever flow the plan has; there it says what the plan may have wrong."""
+    monkeypatch.setattr(browser, "BUTTON_SECONDS", 1.0)
     plan = SMALL_PLAN.replace('set_up = "/wallet"', 'express = "/express"\norder = ".none"')
     seen = {one.row.id: one.seen for one in play(tmp_path, "", ("express.completes", "charge.paid"), plan).results}
     assert seen["charge.paid"] == "No set-up ends well: see express.completes."
     assert seen["express.completes"].startswith(
-        "The buyer gets 200 at /review, which has no '.none' to place the order; Checkout Sessions: Open"
+        "The buyer gets 200 at /review, which shows no '.none' to place the order; Checkout Sessions: Open"
     )
 
 
