@@ -97,7 +97,8 @@ class Journal:
         """Return what a journal has written to a file, without what forks took back, or raise `ConfigurationError`."""
         rows = list[dict[str, Any]]()
         try:
-            for line in map(json.loads, file.read_text("utf-8").splitlines()):
+            # A text may hold what Python takes for the end of a line.
+            for line in map(json.loads, file.read_text("utf-8").rstrip("\n").split("\n")):
                 if line["kind"] == "rewind":
                     del rows[len(rows) - line["entries"] :]
                 else:

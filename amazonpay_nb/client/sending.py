@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import httpx
 import tenacity
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from amazonpay_nb.client.auth import AmazonPayAuth
 from amazonpay_nb.client.exchange import Exchange
@@ -117,8 +117,10 @@ class Sender(NamedTuple):
         if response.status_code >= 400:
             raise self._refusal(name, response, answer)
         try:
+            if not response.is_success:  # a redirect is somebody else's
+                raise ValueError
             return kind.model_validate(answer)
-        except ValidationError:
+        except ValueError:
             message = f"The answer to {what} is not Amazon Pay's: {response.status_code}."
             raise TransportError(message, advice=_repeat(request)) from None
 
@@ -170,7 +172,7 @@ def _seconds(text: str, now: datetime) -> float | None:
         return float(text)
     try:
         return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return None
 
 

@@ -1,6 +1,7 @@
 """Buyers: each has a context of its own in one real Chromium, driven by Playwright, which is imported here alone."""
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -24,7 +25,8 @@ from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, filled, limi
 from amazonpay_nb.shop import buyer
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.data import read
-from amazonpay_nb.spec.regions import region as region_of
+from amazonpay_nb.spec.notifications import hosts_of
+from amazonpay_nb.spec.regions import REGIONS, region as region_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Response
@@ -84,7 +86,8 @@ def chromium(path: str | None, *, headed: bool, proxy: str) -> Iterator["Browser
 
 def _through(proxy: str) -> list[str]:
     # Other hosts of a page do not ask the proxy, whose refusals are then the server's alone.
-    choice = f"/amazon/.test(host) ? 'PROXY {urlsplit(proxy).netloc}' : 'DIRECT'"
+    hosts = json.dumps([host for row in REGIONS.values() for host in hosts_of(row)])
+    choice = f"{hosts}.includes(host) ? 'PROXY {urlsplit(proxy).netloc}' : 'DIRECT'"
     script = quote(f"function FindProxyForURL(url, host) {{ return {choice} }}")
     return [f"--proxy-pac-url=data:application/x-ns-proxy-autoconfig,{script}"] if proxy else []
 

@@ -242,7 +242,7 @@ class PlanFile:
 def _line(text: str, keys: tuple[str, ...]) -> int:
     """Return the number of the line that has the most of *keys*, from the outside in."""
     best, table = (0, 1), ""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if found := _TABLE_OR_KEY.match(line):
             table = found[1] or table
             place = f"{table}.{found[2] or ''}".strip(".").replace('"', "").split(".")

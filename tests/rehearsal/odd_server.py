@@ -26,7 +26,8 @@ URL, AMAZON, SCRIPT, MERCHANT, STORE, KEY_ID, KEY_FILE, MISTAKE = sys.argv[1:9]
 KEYS, REGION = MerchantKeys.from_file(KEY_FILE, KEY_ID), region("na")
 CLIENT = AmazonPayClient(KEYS, region="na", base_url=AMAZON)
 PRICE = {"amount": "24.00", "currencyCode": "USD"}
-PAGE = """<!doctype html><title>Shop</title><div id=b></div><script src="{script}"></script>
+PAGE = """<!doctype html><title>Shop</title>
+<img src="https://shop-pictures.s3.us-east-1.amazonaws.com/logo.png"><div id=b></div><script src="{script}"></script>
 <script>amazon.Pay.renderButton("#b", {config})</script>"""
 
 REVIEW = """<!doctype html><title>Your order</title><form method=post></form>

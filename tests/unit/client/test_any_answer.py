@@ -72,7 +72,7 @@ BODIES = JSON.map(json.dumps) | st.text(max_size=40) | st.sampled_from(DEEP)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(status=st.sampled_from([200, 201, 202, 400, 403, 404, 409, 422, 429, 500, 503]), body=BODIES,
+@given(status=st.sampled_from([200, 201, 202, 302, 400, 403, 404, 409, 422, 429, 500, 503]), body=BODIES,
        headers=st.dictionaries(st.sampled_from(["retry-after", "date", "x-amz-pay-request-id"]), st.text(
            st.characters(min_codepoint=32, max_codepoint=126), max_size=20)))  # fmt: skip
 def test_any_answer_is_read_or_refused(

@@ -391,7 +391,10 @@ def test_amazon_says_how_long_to_wait(asked: str, pause: float) -> None:
     assert pauses == [pause]
 
 
-@pytest.mark.parametrize("asked", ["soon", "-1", "1.5", "", "Thu, 15 Jan 2026 12:00:09 -0000"])
+FAR = "Wed, 21 Oct 99999999999 07:28:00 GMT"
+
+
+@pytest.mark.parametrize("asked", ["soon", "-1", "1.5", "", "Thu, 15 Jan 2026 12:00:09 -0000", FAR])
 def test_a_wait_that_cannot_be_read_is_ours_to_choose(asked: str) -> None:
     amazon, pauses = Amazon(reply(429, {}, retry_after=asked), reply()), list[float]()
     charge(connect(amazon, sleep=pauses.append))
@@ -430,6 +433,14 @@ def test_no_answer_at_all_leaves_a_key_to_ask_again_with() -> None:
         charge(connect(amazon))
     assert caught.value.message == "No answer to POST /v2/charges in attempt 4 (ReadTimeout)."
     assert f"idempotency_key={amazon.keys[0]!r}" in caught.value.advice
+
+
+def test_a_redirect_is_no_answer_of_amazons() -> None:
+    """Whatever its body says."""
+    amazon = Amazon(reply(302, location="https://elsewhere.example/"))
+    with pytest.raises(TransportError, match=r"The answer to POST /v2/charges in attempt 4 is not Amazon Pay's: 302\."):
+        charge(connect(amazon))
+    assert len({*amazon.keys}) == 1
 
 
 def test_no_answer_about_a_buyer_does_not_show_the_token() -> None:

@@ -484,7 +484,7 @@ def test_a_file_gives_the_journal_back(tmp_path: Path) -> None:
     written.step(BUYER, SHOP_PAGE, "comes back", NOON)
     written.record(charge("captureCharge", "Captured", captured="14.00"))
     written.rewind(2)
-    written.record(refund("createRefund", "RefundInitiated"))
+    written.record(refund("createRefund", "Refund\u2028Initiated"))
 
     read = Journal.read(tmp_path / "run.jsonl")
     assert list(read) == list(written)
