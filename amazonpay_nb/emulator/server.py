@@ -183,8 +183,9 @@ class Emulator:
                 self.proxy_ca_file = self._folder.path / "ca.pem"
 
     def start(self) -> Self:
-        """Answer in a thread."""
-        self._server.start()
+        """Answer in a thread, unless it does so already."""
+        if not self._server.running:
+            self._server.start()
         return self
 
     def run(self) -> None:

@@ -26,7 +26,7 @@ from amazonpay_nb.shop import buyer
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.notifications import hosts_of
-from amazonpay_nb.spec.regions import REGIONS, region as region_of
+from amazonpay_nb.spec.regions import region as region_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Response
@@ -44,10 +44,10 @@ T = TypeVar("T")
 
 
 @contextmanager
-def chromium(path: str | None, *, headed: bool, proxy: str) -> Iterator["Browser | str"]:
+def chromium(path: str | None, emulator: Emulator, *, headed: bool) -> Iterator["Browser | str"]:
     """Run the browser at *path*, on the PATH, or Playwright's own; give the reason instead where there is none.
 
-    Amazon's hosts are reached by the *proxy*, "" for the emulator's own addresses.
+    Amazon's hosts of the region are reached by the proxy of the *emulator*, where it is one.
     """
     if path == "none":
         yield 'It needs a buyer, and browser is "none".'
@@ -65,7 +65,7 @@ def chromium(path: str | None, *, headed: bool, proxy: str) -> Iterator["Browser
             browser = playwright.chromium.launch(
                 # Playwright brings two; the smaller one does not understand which hosts ask the proxy.
                 executable_path=program, channel=None if program else "chromium",
-                args=[*_ALONE, LEAN, *_through(proxy)], headless=not headed,
+                args=[*_ALONE, LEAN, *_through(emulator)], headless=not headed,
                 slow_mo=_SLOW if headed else 0,
                 handle_sigint=False, handle_sigterm=False, handle_sighup=False,
             )  # fmt: skip
@@ -84,12 +84,14 @@ def chromium(path: str | None, *, headed: bool, proxy: str) -> Iterator["Browser
                 browser.close()
 
 
-def _through(proxy: str) -> list[str]:
+def _through(emulator: Emulator) -> list[str]:
+    if not emulator.proxy_url:  # that of the environment would be asked for whatever a page names
+        return ["--no-proxy-server"]
     # Other hosts of a page do not ask the proxy, whose refusals are then the server's alone.
-    hosts = json.dumps([host for row in REGIONS.values() for host in hosts_of(row)])
-    choice = f"{hosts}.includes(host) ? 'PROXY {urlsplit(proxy).netloc}' : 'DIRECT'"
+    hosts = json.dumps(hosts_of(region_of(emulator.region)))
+    choice = f"{hosts}.includes(host) ? 'PROXY {urlsplit(emulator.proxy_url).netloc}' : 'DIRECT'"
     script = quote(f"function FindProxyForURL(url, host) {{ return {choice} }}")
-    return [f"--proxy-pac-url=data:application/x-ns-proxy-autoconfig,{script}"] if proxy else []
+    return [f"--proxy-pac-url=data:application/x-ns-proxy-autoconfig,{script}"]
 
 
 class Buyer:

@@ -169,7 +169,7 @@ def _in_a_thread(play: Callable[[Say], Rehearsal], tell: Say) -> Rehearsal:
 
 def _rehearse(file: PlanFile, rows: list[Row], headed: bool, browser: str | None, say: Say) -> Rehearsal:
     started, results = time.monotonic(), list[Result]()
-    with wired(file) as (emulator, server), chromium(browser, headed=headed, proxy=emulator.proxy_url or "") as opened:
+    with wired(file) as (emulator, server), chromium(browser, emulator, headed=headed) as opened:
         play = Play(file.plan, emulator, server.http, opened)
         if file.plan.buttons and not isinstance(opened, str):
             _look_for_buttons(file, play, server)

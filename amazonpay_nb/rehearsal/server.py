@@ -37,6 +37,7 @@ READY_SECONDS, ANSWER_SECONDS, END_SECONDS = 30.0, 15.0, 3.0
 _GLANCE_SECONDS, _LEAST_LOOKS = 0.05, 6
 _MOST_MEMORY = 1 << 30  # bytes
 _LAST_BYTES, _LAST_LINES = 20_000, 12  # of what the server prints: what is read, and what an error repeats
+_MOST_BYTES = 10 * 1 << 20  # of it, between two checks
 # What points the HTTP libraries of most languages to a proxy and to its authority.
 _PROXY = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
 _AUTHORITY = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
@@ -177,7 +178,7 @@ class MerchantServer:
     def __init__(self, file: PlanFile, facts: dict[str, str], refused_hosts: Set[str] = frozenset()) -> None:
         self._file, self._facts, self._plan, self._refused = file, facts, file.plan.server, refused_hosts
         self._process: subprocess.Popen[bytes] | None = None
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the server)
+        self._output = tempfile.TemporaryFile("a+b")  # noqa: SIM115 (closed with the server)
         # No connection is used again: a server may close it at the same moment, and an answer would seem to be missing.
         limits = httpx.Limits(max_keepalive_connections=0)
         self.http = http_client(verify=False, timeout=ANSWER_SECONDS, limits=limits, cookies=no_cookies())
@@ -202,6 +203,9 @@ class MerchantServer:
 
     def _environment(self) -> dict[str, str]:
         environment, proxy = dict(os.environ), self._facts["proxyUrl"]
+        # The emulator is on this machine, where a proxy of the environment finds nothing.
+        direct = [environment.get("NO_PROXY"), environment.get("no_proxy"), _DIRECT["NO_PROXY"]]
+        environment |= dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(filter(None, direct)))
         if "VIRTUAL_ENV" not in environment:  # ``python`` is then the one that runs this
             environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
         if proxy:
@@ -251,6 +255,8 @@ class MerchantServer:
 
     def check(self, moment: str, *, seconds: float = 0) -> None:
         """Make sure that it is there, stays for some *seconds*, and asks for nobody but Amazon, or raise an error."""
+        if os.fstat(self._output.fileno()).st_size > _MOST_BYTES:
+            os.truncate(self._output.fileno(), 0)
         if self._process:
             with suppress(subprocess.TimeoutExpired):
                 problem = f"the server ended with code {self._process.wait(seconds)} {moment}."

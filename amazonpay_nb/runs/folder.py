@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.signing.keys import check_place
 
 # A page runs nothing and loads nothing, whatever it holds.
 POLICY = (
@@ -46,6 +47,7 @@ def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
     Characters that no UTF-8 or no XML can hold, or that a terminal obeys, are replaced: programs print them, and
     servers answer them.
     """
+    check_place(path)
     unfinished = path.with_name(f".{path.name}.unfinished")
     unfinished.unlink(missing_ok=True)  # it may be a link
     try:

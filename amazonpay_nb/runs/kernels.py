@@ -1,5 +1,6 @@
 """The kernels of a run: what surrounds them, how they start, and that none outlives the run."""
 
+import math
 import os
 import shutil
 import time
@@ -15,9 +16,10 @@ import nbformat
 import papermill
 import zmq
 from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.manager import AsyncKernelManager
 from tenacity import retry, retry_if_exception, stop_after_attempt
-from traitlets import Dict, default
+from traitlets import Dict, Type, default
 from traitlets.config import Config
 
 from amazonpay_nb.runs.warm import WarmProvisioner
@@ -29,6 +31,7 @@ CELL_TIMEOUT_SECONDS = 600
 START_SECONDS = 60  # for a kernel to answer its first request
 # A request to a kernel leaves this process at once; where it does not, the kernel is stuck.
 _SEND_MILLISECONDS = 30_000
+_GLANCE_SECONDS = 1.0  # between two looks whether an answer is there
 _CONNECT_MILLISECONDS = 5  # until the next try, while a kernel that starts has no sockets yet
 _LONGEST_ADDRESS = 80  # bytes of a socket's path, of which systems allow about 100
 # What jupyter_client says of a kernel that ended before it answered, and of one that does not answer.
@@ -37,8 +40,22 @@ _NOT_STARTED = ("Kernel died before replying to kernel_info", "Kernel didn't res
 _PERSONAL = (PROGRESS, SESSION, "JUPYTER_PREFER_ENV_PATH", "PYTHONOPTIMIZE", "PYTHONWARNINGS")
 
 
+class _ShellChannel(AsyncZMQSocketChannel):
+    """Sees an answer that comes while something is sent, such as the state of a widget: that hides it from a wait."""
+
+    async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:  # type: ignore[override]
+        """Return the next answer, or raise Empty after *timeout* seconds; meanwhile, look again and again."""
+        end = time.monotonic() + (math.inf if timeout is None else timeout)
+        while (left := end - time.monotonic()) > _GLANCE_SECONDS:
+            with suppress(Empty):
+                return await super().get_msg(_GLANCE_SECONDS)
+        return await super().get_msg(max(left, 0))
+
+
 class _RunClient(AsyncKernelClient):
     """Has its answer as soon as the kernel has it, and no request that waits forever."""
+
+    shell_channel_class = Type(_ShellChannel)
 
     def _context_default(self) -> zmq.asyncio.Context:
         context = super()._context_default()
@@ -119,7 +136,9 @@ def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator
             # Python imports a module of this name when it starts.
             shutil.copyfile(Path(__file__).with_name("offline.py"), folder.path / "sitecustomize.py")
             ours["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder.path), os.environ.get("PYTHONPATH")]))
-        kept = {name: os.environ.pop(name, None) for name in (*_PERSONAL, *ours)}
+        # A proxy may be on this machine, and lead beyond it.
+        proxies = [name for name in os.environ if offline and name.lower().endswith("_proxy")]
+        kept = {name: os.environ.pop(name, None) for name in (*_PERSONAL, *proxies, *ours)}
         os.environ.update(ours)
         RunKernel.folder, RunKernel.warm, RunKernel.wanted = folder.path, warm, True
         try:

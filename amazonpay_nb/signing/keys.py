@@ -226,8 +226,15 @@ def _unreadable(data: bytes, password: bytes | None, error: Exception) -> Config
     return ConfigurationError(other["message"], advice=other.get("advice", _DOWNLOAD))
 
 
+def check_place(path: Path) -> None:
+    """Raise `ConfigurationError` where a file would take the place of a device, which root may do."""
+    if path.absolute().parent == Path("/dev") or (path.exists() and not (path.is_file() or path.is_dir())):
+        raise ConfigurationError(f"{path} is no place for a file.", advice="Name a file, which may be there already.")
+
+
 def write_file(path: Path, data: bytes, *, mode: int, overwrite: bool) -> Path:
     """Write a file under a new name first, so that an existing file lends it neither mode nor owner; see `save`."""
+    check_place(path)
     temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:

@@ -1,8 +1,10 @@
 """A server that cannot be used: one message with the plan's line, and nothing is left running."""
 
+import os
 import re
 import sys
 import uuid
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import port_for_another
 from amazonpay_nb.rehearsal import browser, server
+from amazonpay_nb.rehearsal.plan import PlanFile
 from amazonpay_nb.rehearsal.rehearsal import rehearse
+from amazonpay_nb.rehearsal.server import MerchantServer
 from tests.processes import until
 from tests.rehearsal.plans import answers, processes_with, write_plan
 
@@ -120,6 +124,18 @@ def test_a_page_that_computes_without_an_end_is_not_tried(tmp_path: Path) -> Non
 
 @pytest.mark.browser
 @pytest.mark.usefixtures("chromium_path")
+def test_a_script_of_another_region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy leads to it, and the server has not asked for it: the page has."""
+    port = port_for_another()
+    command = [sys.executable, BAD_SERVER, str(port), "loads Amazon's script"]
+    plan = write_plan(tmp_path, port, command, wiring="proxy", more=f'region = "eu"\n{PAGES}')
+    message = refusal(plan, port, monkeypatch)
+    assert "plan.toml, line 7: /wallet shows no button" in message
+    assert "net::ERR_NAME_NOT_RESOLVED (https://static-na.payments-amazon.com/checkout.js)" in message
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("chromium_path")
 def test_a_state_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page in the place of it would make every wallet look lost."""
     port = port_for_another()
@@ -172,6 +188,19 @@ def test_a_window_without_a_display(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(ConfigurationError, match="no browser that can be started with a window") as error:
         rehearse(plan, headed=True)
     assert "A window needs a display, which the variable DISPLAY names." in str(error.value)
+
+
+def test_what_a_server_prints_does_not_fill_a_disk(tmp_path: Path) -> None:
+    """Its last lines are there."""
+    port = port_for_another()
+    plan = write_plan(tmp_path, port, [sys.executable, BAD_SERVER, str(port), ""])
+    with closing(MerchantServer(PlanFile(plan), {"proxyUrl": "", "caFile": "", "privateKeyFile": "none"})) as started:
+        started.start()
+        file = started._output.fileno()
+        os.truncate(file, 1 << 30)
+        started.check("now")
+        os.write(file, b"the end")
+        assert (os.fstat(file).st_size, started.output()) == (7, "the end")
 
 
 def test_a_server_that_should_run_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

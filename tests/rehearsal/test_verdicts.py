@@ -11,6 +11,7 @@ import pytest
 from amazonpay_nb.loopback import port_for_another
 from amazonpay_nb.rehearsal import browser
 from amazonpay_nb.rehearsal.rehearsal import Rehearsal, rehearse, write_report
+from tests.attacks.test_proxies import Proxy, proxy as proxy
 from tests.rehearsal.plans import write_plan
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("chromium_path")]
@@ -63,6 +64,12 @@ def test_an_order_is_confirmed_at_amazon_behind_a_proxy(tmp_path: Path) -> None:
     checks = ("express.completes", "express.lost-answer", "refund.done", "refund.lost-answer")
     results = play(tmp_path, "", checks, plan, wiring="proxy").results
     assert {one.row.id: one.seen for one in results if one.status != "passed"} == {}
+
+
+def test_a_proxy_of_the_environment_is_not_asked(tmp_path: Path, proxy: Proxy) -> None:
+    """For the emulator it finds nothing, and for the pictures of a page it would leave the machine."""
+    (result,) = play(tmp_path, "", ("set-up.completes",)).results
+    assert (result.status, result.seen, proxy.requests) == ("passed", "", [])
 
 
 def test_where_no_wallet_is_saved_the_check_to_see_is_that_of_the_page(

@@ -60,13 +60,22 @@ def test_a_world(amazonpay_emulator, amazonpay_client, amazonpay_clock, amazonpa
 
 def test_the_world_after_many_snapshots(amazonpay_emulator):
     assert amazonpay_emulator.control.get("objects/checkoutSessions")["objects"] == []
+    amazonpay_emulator.stop()
+
+def test_the_world_after_an_end(amazonpay_emulator, amazonpay_emulator_factory):
+    assert amazonpay_emulator.control.get("objects/checkoutSessions")["objects"] == []
+    with amazonpay_emulator_factory(region="eu") as emulator:
+        assert emulator.control.get("objects/checkoutSessions")["objects"] == []
+
+def test_another_world_after_an_end(amazonpay_emulator_factory):
+    assert amazonpay_emulator_factory(region="eu").control.get("objects/checkoutSessions")["objects"] == []
 """
 
 
 def test_one_server_gives_each_test_a_fresh_world(tmp_path: Path) -> None:
-    """The same address, ids and time in each test, whatever the test before did to objects, clock and faults."""
+    """The same address, ids and time in each test, whatever the test before did to objects, time, faults and server."""
     result = run(suite(tmp_path, TWICE))
-    assert "4 passed" in result.stdout, result.stdout
+    assert "6 passed" in result.stdout, result.stdout
 
 
 WORLD = """

@@ -102,6 +102,32 @@ def test_a_kernel_that_takes_no_request_does_not_hold_up_a_run(tmp_path: Path, m
         manager.cleanup_connection_file()
 
 
+def test_an_answer_that_comes_while_something_is_sent_is_seen(tmp_path: Path) -> None:
+    """The state of a widget is sent while the end of its cell is waited for; whoever waits hears of nothing more."""
+    with kernel_environment(), zmq.Context() as context, context.socket(zmq.ROUTER) as kernel:
+        manager = RunKernel(connection_file=str(tmp_path / "kernel.json"))
+        manager.write_connection_file()
+        client = manager.client()
+        kernel.bind(client._make_url("shell"))
+
+        async def ask() -> Any:
+            client.start_channels(iopub=False, stdin=False, hb=False, control=False)
+            try:
+                client.kernel_info()
+                who, *_ = kernel.recv_multipart()
+                answer = asyncio.ensure_future(client.get_shell_msg(timeout=PATIENCE))
+                for _ in range(10):  # until it waits
+                    await asyncio.sleep(0)
+                client.session.send(kernel, "kernel_info_reply", {}, ident=who)
+                # What a send does at first: it looks what has come.
+                assert zmq.Socket.shadow(client.shell_channel.socket.underlying).poll(PATIENCE * 1000)
+                return await asyncio.wait_for(answer, PATIENCE / 2)
+            finally:
+                client.stop_channels()
+
+        assert asyncio.run(ask())["msg_type"] == "kernel_info_reply"
+
+
 @pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
@@ -199,8 +225,11 @@ STAY_HERE = "import socket\nsocket.create_server(('127.0.0.1', 0)).close()\nsock
     ],
     ids=["address", "name", "like this machine", "this machine"],
 )  # fmt: skip
-def test_a_connection_to_another_machine_fails_an_offline_run(tmp_path: Path, source: str, error: str | None) -> None:
-    """Even where the notebook goes on without it."""
+def test_a_connection_to_another_machine_fails_an_offline_run(
+    tmp_path: Path, source: str, error: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even where the notebook goes on without it, or a proxy on this machine would lead there."""
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     summary = run([notebook(tmp_path, source)], {}, out=tmp_path / "out", offline=True)
     expected = error and f"It tried to connect to {error}, and this run is offline."
     assert summary.runs[0].error == expected

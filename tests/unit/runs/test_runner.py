@@ -334,6 +334,13 @@ class TestFiles:
         assert (tmp_path / "out" / "summary.json").exists()
         assert "image/png" in (tmp_path / "out" / "png.html").read_text("utf-8"), "its source is there"
 
+    def test_a_file_takes_the_place_of_a_file_alone(self, tmp_path: Path) -> None:
+        """And not of a device, where root writes it."""
+        os.mkfifo(pipe := tmp_path / "pipe")
+        with pytest.raises(ConfigurationError, match="pipe is no place for a file"):
+            write_whole(pipe, "after")
+        assert pipe.is_fifo()
+
     def test_a_file_is_never_half_written(self, tmp_path: Path) -> None:
         """A writer that fails leaves the file of before."""
         path = tmp_path / "summary.json"

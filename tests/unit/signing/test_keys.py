@@ -278,6 +278,15 @@ def test_replacing_a_readable_file_makes_it_private(tmp_path: Path) -> None:
     assert save(KEYS, path, overwrite=True).stat().st_mode & 0o777 == 0o600
 
 
+def test_no_file_takes_the_place_of_a_device(tmp_path: Path) -> None:
+    """Root may do that, and in a container everybody is root."""
+    os.mkfifo(pipe := tmp_path / "pipe")
+    for place in (pipe, Path("/dev/amazonpay-nb")):
+        with pytest.raises(ConfigurationError, match=f"{place} is no place for a file"):
+            save(KEYS, place, overwrite=True)
+    assert pipe.is_fifo()
+
+
 @pytest.mark.parametrize("name", ["missing/key.pem", "file/key.pem", "."])
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_place_that_cannot_be_written_is_refused(name: str, overwrite: bool, tmp_path: Path) -> None:
