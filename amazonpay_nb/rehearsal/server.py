@@ -37,7 +37,7 @@ READY_SECONDS, ANSWER_SECONDS, END_SECONDS = 30.0, 15.0, 3.0
 _GLANCE_SECONDS, _LEAST_LOOKS = 0.05, 6
 _MOST_MEMORY = 1 << 30  # bytes
 _LAST_BYTES, _LAST_LINES = 20_000, 12  # of what the server prints: what is read, and what an error repeats
-_MOST_BYTES = 10 * 1 << 20  # of it, between two checks
+_MOST_BYTES = 10 << 20  # of it, between two checks
 # What points the HTTP libraries of most languages to a proxy and to its authority.
 _PROXY = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
 _AUTHORITY = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")

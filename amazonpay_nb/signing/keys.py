@@ -228,7 +228,8 @@ def _unreadable(data: bytes, password: bytes | None, error: Exception) -> Config
 
 def check_place(path: Path) -> None:
     """Raise `ConfigurationError` where a file would take the place of a device, which root may do."""
-    if path.absolute().parent == Path("/dev") or (path.exists() and not (path.is_file() or path.is_dir())):
+    there = os.path.exists(path)  # noqa: PTH110 (its folder may be closed to us)
+    if path.absolute().parent == Path("/dev") or (there and not (path.is_file() or path.is_dir())):
         raise ConfigurationError(f"{path} is no place for a file.", advice="Name a file, which may be there already.")
 
 
