@@ -187,6 +187,7 @@ class Panels(Panel):
         super().__init__(live=any(panel.live for panel in panels.values()))
         self.title, self.panels = title, panels
         self._tabs: Any = None
+        self._opening = threading.RLock()  # the kernel opens a tab, and the thread that follows looks at it
 
     def __getitem__(self, name: str) -> Any:
         return self.panels[name]
@@ -226,10 +227,11 @@ class Panels(Panel):
         if index is None:
             return
         panel, place = list(self.panels.values())[index], self._tabs.children[index]
-        if place.children:
-            panel.refresh()
-        else:
-            place.children = [panel.widget]
+        with self._opening:  # a second form in the place of the first would forget what was chosen there
+            if place.children:
+                panel.refresh()
+            else:
+                place.children = [panel.widget]
 
 
 def _answer(outcome: Any, *, failed: bool = False) -> str:

@@ -204,6 +204,34 @@ def test_a_panel_on_view_follows_what_cells_send(wb: Workbench, tabs: bool) -> N
     assert seen.wait(PATIENCE)
 
 
+def test_a_panel_that_is_opened_and_followed_at_once_is_made_once() -> None:
+    """Of two forms, what a person chooses in the first is lost when the second takes its place."""
+    opens, go = threading.Event(), threading.Event()
+
+    class Slow(Till):
+        def view(self, chosen: Chosen) -> View:
+            if threading.current_thread() is opening:
+                opens.set()
+                assert go.wait(PATIENCE)
+            return super().view(chosen)
+
+    slow = Slow(live=True)
+    tabs = Panels("Tills", {"first": Till(live=True), "slow": slow})
+    select = tabs.widget.set_trait
+    opening = threading.Thread(target=select, args=("selected_index", 1))
+    following = threading.Thread(target=tabs.refresh)
+    opening.start()
+    assert opens.wait(PATIENCE)
+    following.start()
+    following.join(0.5)  # it has made a form by then, or waits
+    early = tabs.widget.children[1].children
+    go.set()
+    opening.join(PATIENCE)
+    following.join(PATIENCE)
+    assert early == ()
+    assert tabs.widget.children[1].children == (slow.form.box,)
+
+
 def test_a_panel_misses_nothing_that_comes_when_it_has_just_been_drawn(wb: Workbench) -> None:
     """The thread that follows may begin late."""
     late = threading.Event()
