@@ -28,6 +28,11 @@ class _Commands(click.Group):
     """
 
     def main(self, *args: Any, **options: Any) -> Any:
+        for number, name in enumerate(("stdin", "stdout", "stderr")):
+            # A shell has closed it, as `>&-` does, and kernels need each; the lowest number that is free is taken.
+            if getattr(sys, name) is None:
+                setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r+"))
+                os.set_inheritable(number, True)
         for stream in (sys.stdout, sys.stderr):
             # Where a terminal or a log cannot take a character, it gets its code: no command ends for that.
             if isinstance(stream, io.TextIOWrapper):

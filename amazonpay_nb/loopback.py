@@ -9,6 +9,7 @@ import os
 import random
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -27,7 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.in_process import InProcessServer, mounts
-from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of, is_loopback, url_of
 
 MAX_BODY_BYTES = 256 * 1024  # far above any documented field length, and as much as a notification has
 _BACKLOG = 128  # connections that wait to be accepted
@@ -41,7 +42,6 @@ _WITH_PORT = re.compile(r"(127\.0\.0\.1|localhost):\d+")
 _PROXY = re.compile("(http|https|all)_proxy", re.IGNORECASE)
 _UNUSABLE = (ImportError, ValueError, httpx.InvalidURL)
 _ADVICE = "Write http://HOST:PORT, or names of hosts in NO_PROXY, or unset it; socks5:// needs the package socksio."
-_trust = cache(httpx.create_ssl_context)  # takes longer than most requests
 
 
 def without_sockets() -> bool:
@@ -98,10 +98,21 @@ def http_client(*, local: httpx.BaseTransport | None = None, **options: Any) -> 
         options: Those of `httpx.Client`, with a ``timeout`` of 30; any other host is reached as the environment says.
     """
     addresses = (f"all://{f'[{host}]' if ':' in host else host}" for host in LOOPBACK_HOSTS)
-    if "verify" not in options:
-        options["verify"] = _trust()
+    if options.get("verify", True) is True:
+        options["verify"] = trust()
     ways = {"all://": Beyond(verify=options["verify"]), **dict.fromkeys(addresses, local), **mounts()}
     return httpx.Client(mounts=ways, trust_env=False, **{"timeout": 30, **options})
+
+
+@cache  # it takes longer than most requests
+def trust() -> ssl.SSLContext:
+    """Return whom this machine trusts, or raise a ConfigurationError where its environment names no such file."""
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        problem = f"The certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be read ({type(error).__name__})."
+        advice = "Unset it: that of an emulator is gone with the emulator."
+        raise ConfigurationError(problem, advice=advice) from None
 
 
 class Beyond(httpx.BaseTransport):
@@ -151,16 +162,6 @@ def _unusable_variable() -> str:
 def no_cookies() -> CookieJar:
     """Return a jar that stays empty: to a cookie, all servers of this machine are one."""
     return CookieJar(DefaultCookiePolicy(allowed_domains=()))
-
-
-def url_of(scheme: str, host: str, port: int) -> str:
-    """Return the address of a server."""
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a ``Host`` header is a name of this machine, with or without a port."""
-    return host_of(host) in LOOPBACK_HOSTS
 
 
 def without_port(text: str) -> str:

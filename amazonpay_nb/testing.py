@@ -48,12 +48,12 @@ def amazonpay_emulator_factory() -> "Iterator[Callable[..., Emulator]]":
     from amazonpay_nb.emulator import Emulator
     from amazonpay_nb.emulator.remote import ControlError
 
-    servers: dict[tuple[tuple[str, Any], ...], tuple[Emulator, str]] = {}  # with the snapshot before the latest test
+    servers: dict[str, tuple[Emulator, str]] = {}  # with the snapshot before the latest test
 
     def factory(**options: Any) -> Emulator:
         if unknown := ", ".join(sorted(set(options) - set(OPTIONS))):
             raise pytest.UsageError(f"amazonpay: there is no option {unknown}; there are {', '.join(OPTIONS)}")
-        name = tuple(sorted(options.items()))
+        name = repr(sorted(options.items()))
         emulator, snapshot = servers.get(name, (None, ""))
         if emulator and "world" in options:  # it may hold outcomes and faults, which no snapshot does
             emulator.stop()

@@ -13,6 +13,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.extras import check
 from amazonpay_nb.redaction import legible
 
@@ -66,7 +67,10 @@ def _texts(parameters: tuple[tuple[str, str], ...]) -> dict[str, str]:
 
 def say(text: object, *, err: bool = False) -> None:
     """Print what may hold the words of others, and no command to a terminal."""
-    click.echo(legible(str(text), None), err=err)
+    try:
+        click.echo(legible(str(text), None), err=err)
+    except OSError as error:
+        raise ConfigurationError(f"This cannot be printed ({error.strerror}).") from None
 
 
 def verdict(command: Callable[..., Verdict]) -> Callable[..., None]:

@@ -2,6 +2,7 @@
 
 import re
 from calendar import monthrange
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from amazonpay_nb.emulator.store import Store
@@ -11,6 +12,7 @@ from amazonpay_nb.emulator.store_file import REAL_TIME, START
 VIRTUAL_START = datetime(2026, 1, 15, 12, tzinfo=UTC)
 # Virtual time is between these: beyond them, dates of signatures and timers would leave the calendar.
 FIRST_YEAR, LAST_YEAR = 1970, 9000
+END = datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
 _DURATION = re.compile(
     r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
     r"(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?",
@@ -22,9 +24,10 @@ def parse_duration(text: str) -> timedelta:
     """Return an ISO 8601 duration such as ``PT24H``; months and years, whose length varies, are a ValueError too."""
     match = _DURATION.fullmatch(text)
     parts = {name: float(value) for name, value in (match.groupdict() if match else {}).items() if value}
-    if not parts:
-        raise ValueError(f"{text!r} is not an ISO 8601 duration; write for example PT24H, P30D or PT30S")
-    return timedelta(**parts)
+    with suppress(OverflowError):
+        if parts:
+            return timedelta(**parts)
+    raise ValueError(f"{text!r} is not an ISO 8601 duration of any use; write for example PT24H, P30D or PT30S")
 
 
 def stamp(moment: datetime) -> str:

@@ -2,10 +2,10 @@
 
 import hmac
 from collections.abc import Awaitable, Callable, Collection
-from datetime import UTC
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, ValidationError, validate_call
+from pydantic import Field, ValidationError, validate_call
 from pydantic.alias_generators import to_camel, to_snake
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -21,19 +21,21 @@ from amazonpay_nb.emulator.records import NOTIFICATION, AnyRecord, Merchant, Not
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import disputes, transitions
 from amazonpay_nb.emulator.world import Fault, Times, World
-from amazonpay_nb.loopback import is_loopback, route
+from amazonpay_nb.loopback import route
 from amazonpay_nb.redaction import legible, redact
-from amazonpay_nb.spec.addresses import checked_endpoint
+from amazonpay_nb.spec.addresses import checked_endpoint, is_loopback
 from amazonpay_nb.spec.answers import FilingReason
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN, lookup
 from amazonpay_nb.spec.machine import MERCHANT, NEW
 from amazonpay_nb.spec.notifications import DRILLS
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS
+from amazonpay_nb.spec.parts import Moment
 from amazonpay_nb.spec.states import MACHINES
 
 CONTROL_PATH = "/_control"
 Answer = dict[str, Any]
 Call = Callable[..., Awaitable[Answer]]
+_Time = Annotated[Moment, Field(json_schema_extra={"format": "date-time"})]
 _TITLES = {kind.path: title for title, kind in KINDS.items()}
 # What makes another object is a call of its own.
 _BEGINNINGS = {row.trigger for machine in MACHINES.values() for row in machine.rows if row.source == NEW}
@@ -191,14 +193,15 @@ class ControlInterface:
         return await self._read_clock()
 
     @_call("POST", "reset")
-    async def _reset(self, now: AwareDatetime | None = None) -> Answer:
+    async def _reset(self, now: _Time | None = None) -> Answer:
         """Delete all objects; merchants and keys stay, and so does the clock, unless it is set."""
         clock = self._world.clock
-        if now and (clock.mode != "virtual" or not FIRST_YEAR <= now.year <= LAST_YEAR):
+        moment = datetime.fromisoformat(now) if now else clock.now()
+        if now and (clock.mode != "virtual" or not FIRST_YEAR <= moment.year <= LAST_YEAR):
             raise HTTPException(409, f"Only virtual time can be set, in the years {FIRST_YEAR} to {LAST_YEAR}.")
         self._world.reset()
         if now:  # in an empty world, time may also go back
-            clock.set(now.astimezone(UTC))
+            clock.set(moment)
         return await self._read_clock()
 
     @_call("GET", "world")

@@ -17,8 +17,8 @@ import httptools
 
 from amazonpay_nb import connection
 from amazonpay_nb.connection import MAX_HEAD_BYTES, Connection, Door, Flow
-from amazonpay_nb.loopback import open_port, url_of
-from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
+from amazonpay_nb.loopback import open_port
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of, url_of
 from amazonpay_nb.spec.notifications import hosts_of
 from amazonpay_nb.spec.regions import REGIONS, Region
 

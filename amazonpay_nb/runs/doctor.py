@@ -10,7 +10,7 @@ from pathlib import Path
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.extras import EXTRAS, how_to_get, packages
-from amazonpay_nb.loopback import check_proxies
+from amazonpay_nb.loopback import check_proxies, trust
 from amazonpay_nb.signing import keys
 from amazonpay_nb.signing.keys import Finding
 from amazonpay_nb.workbench.parameters import VARIABLES
@@ -25,7 +25,7 @@ def examine() -> list[Finding]:
     browser = next(filter(shutil.which, ("chromium", "google-chrome", "chrome")), "")
     # A person's browser is wherever it is; this one plays a buyer.
     played = f"{browser} can play the buyers of a rehearsal." if browser else "No Chromium is on the PATH."
-    here = [python, *map(_extra, EXTRAS), _loopback(), *_proxies(), *_places()]
+    here = [python, *map(_extra, EXTRAS), _loopback(), *_ways(), *_places()]
     return [*here, Finding(now.year >= 2026, clock), Finding(True, played), *_account()]
 
 
@@ -50,11 +50,12 @@ def _loopback() -> Finding:
     return Finding(True, "The emulator starts and answers on 127.0.0.1.")
 
 
-def _proxies() -> Iterator[Finding]:
-    try:
-        check_proxies()
-    except ConfigurationError as error:
-        yield Finding(False, f"{error} The emulator needs none.")
+def _ways() -> Iterator[Finding]:
+    for check in (check_proxies, trust):
+        try:
+            check()
+        except ConfigurationError as error:
+            yield Finding(False, f"{error} The emulator needs none.")
 
 
 def _places() -> Iterator[Finding]:

@@ -19,6 +19,16 @@ def host_of(netloc: str) -> str:
     return match["host"].strip("[]").lower() if match else ""
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether a ``Host`` header is a name of this machine, with or without a port."""
+    return host_of(host) in LOOPBACK_HOSTS
+
+
+def url_of(scheme: str, host: str, port: int) -> str:
+    """Return the address of a server."""
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def is_endpoint(url: str) -> bool:
     """Tell whether the emulator may send notifications to *url*: it calls no other machine."""
     try:

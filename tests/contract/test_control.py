@@ -80,7 +80,7 @@ class TestOwner:
             ("faults", {"operation": "createCharge", "fault": "delay", "seconds": -1}, 400),
             ("permissions/C01-0000000-0000000", {"state": "Closed"}, 404),
             ("restore", {"id": "snapshot-0"}, 404), ("keys", {"publicKey": "x", "merchantId": "x"}, 404),
-            ("nothing", {}, 404),
+            ("nothing", {}, 404), ("reset", {"now": "yesterday"}, 400), ("reset", {"now": 20260101}, 400),
         ],
         ids=str,
     )  # fmt: skip
@@ -275,7 +275,8 @@ class TestWorlds:
         start = datetime(2027, 2, 28, tzinfo=UTC)
         with Emulator("na", start=start) as emulator:
             emulator.clock.advance("PT24H")
-            assert emulator.control.post("reset", now="2027-02-28T01:00:00+01:00")["now"] == "2027-02-28T00:00:00Z"
+            for text in ("2027-02-28T01:00:00+01:00", "20270228T000000Z", "20270228"):
+                assert emulator.control.post("reset", now=text)["now"] == "2027-02-28T00:00:00Z"
             with pytest.raises(ControlError, match="1970"):
                 emulator.control.post("reset", now="1969-12-31T00:00:00Z")
         with Emulator("na") as emulator, pytest.raises(ControlError, match="virtual"):

@@ -102,7 +102,8 @@ def test_the_world_is_shown_and_forked(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["clock", "tomorrow"], "tomorrow"), (["outcome", "createCharge", "Nonsense"], "Nonsense"),
+        (["clock", "tomorrow"], "tomorrow"), (["clock", "P99999999999D"], "'P99999999999D'"),
+        (["clock", "P999999999D"], "beyond the year 9000"), (["outcome", "createCharge", "Nonsense"], "Nonsense"),
         (["fault", "fly", "reset"], "createCharge"),
         (["fault", "getCharge", "delay", "--times", "many"], "times"),
         (["cause", "permissions", "P01-0", "Closed"], "P01-0"), (["notify", "https://shop.example"], "127.0.0.1"),

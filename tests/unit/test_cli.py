@@ -556,6 +556,31 @@ def test_the_doctor_finds_this_machine_fit() -> None:
     assert all(line.startswith("✓") for line in done.stdout.splitlines())
 
 
+def test_the_doctor_looks_for_the_certificates_of_an_emulator_that_has_ended() -> None:
+    """Their variable is left in a shell, and every program that asks another machine fails."""
+    done = run("doctor", env=os.environ | {"SSL_CERT_FILE": "/nowhere/ca.pem"})
+    (wrong,) = (line for line in done.stdout.splitlines() if line.startswith("✗"))
+    assert (done.returncode, "SSL_CERT_FILE" in wrong) == (1, True)
+
+
+@pytest.mark.parametrize("redirection", [">&-", "<&- >&- 2>&-"])
+def test_a_run_needs_no_stream(tmp_path: Path, redirection: str) -> None:
+    """A shell has closed them, and a kernel wants them."""
+    command = ["sh", "-c", f'exec "$@" {redirection}', "sh", *COMMAND, "run", "00", "--cold", "--out", str(tmp_path)]
+    assert subprocess.run(command, check=False).returncode == 0
+    assert json.loads((tmp_path / "summary.json").read_text("utf-8"))["failed"] == 0
+
+
+def test_a_full_device_is_not_taken_for_the_folder(tmp_path: Path) -> None:
+    """What cannot be printed is named as that."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, "run", "00", "--out", tmp_path], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == b"ConfigurationError: This cannot be printed (No space left on device).\n"
+
+
 def test_the_package_runs_as_a_module() -> None:
     """As the command does, under the command's name."""
     module = [sys.executable, "-m", "amazonpay_nb"]

@@ -145,6 +145,9 @@ def test_a_misspelled_option(amazonpay_emulator): ...
 @pytest.mark.amazonpay(region="moon")
 def test_an_unknown_region(amazonpay_emulator): ...
 
+@pytest.mark.amazonpay(domains=["shop.example"])
+def test_a_list_of_domains(amazonpay_emulator): ...
+
 @pytest.mark.amazonpay("jp")
 def test_an_option_without_its_name(amazonpay_emulator): ...
 """
@@ -156,7 +159,7 @@ def test_a_wrong_option_is_refused_with_what_there_is(tmp_path: Path) -> None:
     assert "there is no option regoin; there are region, https, throttle, domains" in said
     assert "'moon'" in said
     assert "'jp' needs a name, as in amazonpay(region='jp')" in said
-    assert "3 errors" in said
+    assert "1 passed, 3 errors" in said
 
 
 INBOX = """

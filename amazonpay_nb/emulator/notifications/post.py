@@ -15,7 +15,7 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import Response
 
-from amazonpay_nb.emulator.clock import LAST_YEAR, zulu
+from amazonpay_nb.emulator.clock import END, LAST_YEAR, zulu
 from amazonpay_nb.emulator.notifications.announce import plan, topic_of
 from amazonpay_nb.emulator.records import NOTIFICATION, Notification, NotificationNotes
 from amazonpay_nb.emulator.world import World
@@ -139,9 +139,9 @@ class Deliveries:
     async def advance(self, by: timedelta) -> list[dict[str, str]]:
         """Move virtual time forward and let everything that falls due happen, in order and at its own time."""
         async with self._lock:
-            target = self.world.clock.now() + by
-            if target.year > LAST_YEAR:
+            if by >= END - self.world.clock.now():
                 raise ValueError(f"the clock cannot be advanced beyond the year {LAST_YEAR}")
+            target = self.world.clock.now() + by
             of_world = self.world.outbox.world
             fired, in_time = [], await self._delivered()
             while self.world.outbox.world == of_world and (step := self._fire(target)):
