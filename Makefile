@@ -64,6 +64,7 @@ check-types: $(READY)
 
 check-pages: $(READY)
 	$(PY) docs/regenerate.py docs --check
+	$(PY) -m docs.screenshots --check
 
 check-notebooks: $(READY)
 	$(PY) docs/regenerate.py notebooks --check

@@ -1,6 +1,6 @@
 """Take the pictures in docs/images again, those whose sources have changed since.
 
-    .venv/bin/python -m docs.screenshots [--all]
+    .venv/bin/python -m docs.screenshots [--all] [--check]
 
 Needs the system's Chromium; nothing is downloaded.  A test compares docs/images/sources.json with the sources, so that
 no picture shows what no longer is.
@@ -102,7 +102,10 @@ def _recorded(picture: Picture) -> dict[str, str]:
 
 
 def main() -> None:
-    """Take the pictures that are stale, or all of them."""
+    """Take the pictures that are stale, or all of them; with --check, only name those that are."""
+    if "--check" in sys.argv:
+        names = [name for picture in stale() for name in picture.names]
+        sys.exit(f"Stale pictures: {', '.join(names)}. Take them again: {COMMAND}" if names else 0)
     with driver() as playwright, chromium(playwright) as browser:
         for picture in PICTURES if "--all" in sys.argv else stale():
             picture.take(browser)
