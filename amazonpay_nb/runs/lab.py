@@ -5,10 +5,12 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import stat
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
@@ -21,8 +23,8 @@ from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.runs.notebook import notebook_folder
 from amazonpay_nb.workbench.kernel import PROGRESS
 
-# In the reader's folder: digests of what was copied, the signatures of trusted notebooks, and JupyterLab's own notes.
-_OURS, _IPYTHON, _PROGRESS, _NEWER = ".lab", ".lab/ipython", "solved.txt", ".newer"
+# In the reader's folder: digests of what was copied, and, each in a folder, what is believed.
+_OURS, _IPYTHON, _PROGRESS, _NEWER = ".lab", "ipython", "solved.txt", ".newer"
 _CONFIG = "JUPYTER_CONFIG_PATH"
 _LINK = re.compile(r"\]\(([^)#\s]+)")
 # A kernel explains errors from its first cell, and not only once a cell has opened the workbench.
@@ -34,10 +36,22 @@ _KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language"
 def start(folder: Path, options: Sequence[str]) -> None:
     """Become a JupyterLab on a reader's folder; their other workspaces, trust and history stay as they are."""
     os.chdir(folder)  # its root, and that of the relative paths in its settings
-    settings = os.pathsep.join(filter(None, [str(Path(__file__).parent / "jupyter"), os.environ.get(_CONFIG)]))
-    places = {_CONFIG: settings, PROGRESS: f"{folder / _PROGRESS}", "IPYTHONDIR": f"{folder / _IPYTHON}"}
+    ours = believed(folder)
+    settings = os.pathsep.join(
+        filter(None, [f"{ours}", str(Path(__file__).parent / "jupyter"), os.environ.get(_CONFIG)])
+    )
+    places = {_CONFIG: settings, PROGRESS: f"{folder / _PROGRESS}", "IPYTHONDIR": f"{ours / _IPYTHON}"}
     command = [sys.executable, "-P", "-m", "jupyterlab", *options]  # its modules are not the reader's random.py
     os.execve(sys.executable, command, os.environ | places)  # noqa: S606 (replaces this process on purpose)
+
+
+def believed(folder: Path) -> Path:
+    """Return where a folder keeps the signatures of trusted notebooks, what kernels run at first, and workspaces.
+
+    It is named after the folder's place on the disk, so that nothing is believed which came with a folder: one that
+    somebody has packed, copied or checked out.
+    """
+    return folder / _OURS / str((folder / _OURS).stat().st_ino)
 
 
 def bring_up_to_date(folder: Path, files: dict[str, bytes], *, fresh: bool, say: Callable[[str], object]) -> None:
@@ -60,12 +74,30 @@ def bring_up_to_date(folder: Path, files: dict[str, bytes], *, fresh: bool, say:
         if found.st_uid not in owners or found.st_mode & stat.S_IWOTH or stat.S_ISLNK(found.st_mode):
             problem = f"Somebody else may have prepared {place}, or change it."
             raise ConfigurationError(problem, advice="Choose another folder with --to.")
-    profile = folder / _IPYTHON / "profile_default"
-    profile.mkdir(parents=True, exist_ok=True)
-    with (ours / "lock").open("w") as lock:
+    lock = os.open(ours, os.O_RDONLY)
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        write_whole(profile / "ipython_kernel_config.json", json.dumps(_EXPLAINS))
-        _Copies(folder, say).update(files, fresh=fresh)
+        _prepare(believed(folder))
+        copies = _Copies(folder, say)
+        with closing(copies.notary.store):
+            copies.update(files, fresh=fresh)
+    finally:
+        os.close(lock)
+
+
+def _prepare(place: Path) -> None:
+    profile, settings = place / _IPYTHON / "profile_default", place / "jupyter_server_config.json"
+    profile.mkdir(parents=True, exist_ok=True)
+    write_whole(profile / "ipython_kernel_config.json", json.dumps(_EXPLAINS))
+    if not settings.exists():
+        relative = f"{place.parent.name}/{place.name}"  # the reader may move the folder
+        lab = {
+            "NotebookNotary": {"data_dir": relative},
+            "LabApp": {"workspaces_dir": f"{relative}/workspaces"},
+            # To a cookie, all servers of this machine are one: it goes where nobody else knows the path.
+            "ServerApp": {"base_url": f"/{secrets.token_urlsafe()}/"},
+        }
+        write_whole(settings, json.dumps(lab))
 
 
 def edition() -> dict[str, bytes]:
@@ -102,7 +134,7 @@ class _Copies:
         except (ValueError, AttributeError):
             advice = "Delete it; all that is in the folder is then taken for changed."
             raise ConfigurationError(f"{self.list} is damaged.", advice=advice) from None
-        self.notary = NotebookNotary(data_dir=str(folder / _OURS))
+        self.notary = NotebookNotary(data_dir=str(believed(folder)))
 
     def place(self, name: str) -> Path:
         """Return the path of a copy, which neither its name nor a link leads out of the folder."""
@@ -125,13 +157,12 @@ class _Copies:
                 self.put(newer, data)
                 self.say(f"{name} is yours; the newer edition is beside it: {newer}.")
             self.digests[name] = new
-        self.notary.store.close()
         write_whole(self.list, json.dumps(self.digests, indent=1))
 
     def take_away(self, name: str) -> None:
         path, moment = self.place(name), time.strftime("earlier/%Y-%m-%d/%H.%M.%S")
         # Another one may be there: of the same second, or of the hour that comes twice when summer time ends.
-        places = (self.folder / f"{moment}{'+' * again}" / name for again in count())
+        places = (self.place(f"{moment}{'+' * again}/{name}") for again in count())
         known = self.digests.pop(name, None)
         if path.is_file() and _sources(path.read_bytes()) != (known, False):
             to = next(place for place in places if not place.exists())

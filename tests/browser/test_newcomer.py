@@ -9,6 +9,7 @@ import pytest
 from nbformat.sign import NotebookNotary
 from playwright.sync_api import Browser, expect
 
+from amazonpay_nb.runs.lab import believed
 from tests.browser.jupyterlab import VIEWPORT, Lab, working_copies
 
 pytestmark = pytest.mark.browser
@@ -44,9 +45,16 @@ def assert_trusted(lab: Lab, name: str) -> None:
     """A copy as it was saved, with its outputs, is trusted when it is opened again."""
     saved = nbformat.read(lab.root / "notebooks" / name, as_version=4)
     assert any(cell.get("outputs") for cell in saved.cells)
-    notary = NotebookNotary(data_dir=str(lab.root / ".lab"))
+    notary = NotebookNotary(data_dir=str(believed(lab.root)))
     assert notary.check_signature(saved)
     notary.store.close()
+
+
+def test_its_cookies_are_for_its_own_path(lab: Lab) -> None:
+    """A server of somebody else on this machine gets none, and starts no kernel with one."""
+    paths = {cookie["path"] for cookie in lab.page.context.cookies()}
+    assert paths
+    assert min(map(len, paths)) > 40
 
 
 def test_the_first_screen_is_quiet(lab: Lab) -> None:

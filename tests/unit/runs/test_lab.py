@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import nbformat
@@ -22,7 +23,7 @@ from nbformat.sign import NotebookNotary
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.runs.lab import bring_up_to_date, edition
+from amazonpay_nb.runs.lab import believed, bring_up_to_date, edition
 from amazonpay_nb.runs.notebook import find_notebooks, notebook_folder
 from tests.kernels import PortlessKernel
 from tests.processes import PATIENCE, read_only, until
@@ -75,7 +76,7 @@ def test_a_copy_has_no_outputs_and_is_trusted(folder: Path, update: Callable[...
     assert not update(version("a = 1"))
     copy = nbformat.read(folder / NAME, as_version=4)
     assert [(cell.outputs, cell.execution_count) for cell in copy.cells[1:]] == [([], None)]
-    notary = NotebookNotary(data_dir=str(folder / ".lab"))
+    notary = NotebookNotary(data_dir=str(believed(folder)))
     assert notary.check_signature(copy)
     notary.store.close()
     assert (folder / "docs/page.md").read_text() == "One page."
@@ -238,6 +239,37 @@ def test_no_copy_is_written_through_a_link(folder: Path, update: Callable[..., l
     assert not [*outside.iterdir()]
 
 
+def test_nothing_is_believed_that_came_with_a_folder(
+    folder: Path, update: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    """One that somebody has prepared, and packed: its programs would run in each kernel, its pages run theirs."""
+    update(version("1"))
+    theirs, victim = believed(folder), tmp_path / "victim"
+    victim.write_text("precious")
+    (theirs / "ipython/profile_default/startup").mkdir()
+    (theirs / "ipython/profile_default/startup/00.py").write_text("import antigravity")
+    for name in ("lock", "nbsignatures.db", "notebook_secret", "ipython"):
+        (folder / ".lab" / name).symlink_to(victim)
+    copy = tmp_path / "unpacked"
+    shutil.copytree(folder, copy, symlinks=True)
+    bring_up_to_date(copy, version("1"), fresh=False, say=str)
+    assert [path.name for path in believed(copy).rglob("ipython/profile_default/*")] == ["ipython_kernel_config.json"]
+    notary = NotebookNotary(data_dir=str(believed(copy)))
+    assert not notary.check_signature(nbformat.read(copy / NAME, as_version=4))
+    notary.store.close()
+    assert victim.read_text() == "precious"
+
+
+def test_earlier_copies_stay_in_the_folder(folder: Path, update: Callable[..., list[str]], tmp_path: Path) -> None:
+    """Wherever a link leads that waits in the place of the folder for them."""
+    update(version("1"))
+    change(folder / NAME, "mine")
+    (folder / "earlier").symlink_to(tmp_path)
+    with pytest.raises(ConfigurationError, match="leads out of"):
+        update(version("1"), fresh=True)
+    assert sources(folder / NAME) == ["mine"]
+
+
 ROOT_ALONE = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a folder away")
 
 
@@ -266,7 +298,7 @@ def test_a_cell_before_all_others_says_what_to_run_first(
 ) -> None:
     """In the kernel of a copy that has just been opened; what a library lacks is not of a cell above."""
     update(version("a = 1"))
-    monkeypatch.setenv("IPYTHONDIR", str(folder / ".lab" / "ipython"))
+    monkeypatch.setenv("IPYTHONDIR", str(believed(folder) / "ipython"))
     cells = [
         new_code_cell(source) for source in ("wallet = wb.wallet()", "exec('nothing', {'__name__': 'library'})", "1")
     ]
@@ -369,6 +401,7 @@ def test_it_ends_in_the_middle_of_requests(tmp_path: Path) -> None:
         try:
             assert until(lambda: re.findall(pattern, said.read_text()))
             address = re.findall(pattern, said.read_text())[0]
+            assert len(urlsplit(address[0]).path) > 40, "a cookie goes wherever its path is known"
             answers: list[httpx.Response] = []
             for _ in range(6):
                 tabs.submit(ask_for_ever, "{}/api/contents/notebooks?{}".format(*address), answers)
