@@ -12,6 +12,8 @@ from typing import Any
 from unicodedata import category
 
 _LONGEST = 20_000  # of what is legible
+# What the logs of GitHub and Azure obey: ::add-mask::, ##[group].
+_LOG_COMMAND = re.compile(r"^[ \t]*:(?=:)|#(?=#\[)", re.MULTILINE)
 MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)|…")  # what a mask leaves
 
 
@@ -100,8 +102,9 @@ def redact(value: Any) -> Any:
 
 
 def legible(text: str, longest: int | None = _LONGEST) -> str:
-    """Return what others have said without what a terminal takes for a command, or a reader for another order."""
-    return "".join("\ufffd" if category(one)[0] == "C" and one not in "\n\t" else one for one in text[:longest])
+    """Return what others have said without what a terminal or a CI's log takes for a command, or for another order."""
+    shown = "".join("\ufffd" if category(one)[0] == "C" and one not in "\n\t" else one for one in text[:longest])
+    return _LOG_COMMAND.sub("\\g<0>\ufffd", shown)
 
 
 def _redact(value: Any) -> Any:

@@ -33,6 +33,7 @@ SHOP_PAGE = "Shop page"
 SHOP_SERVER = "Shop server"
 AMAZON_PAY_PAGES = "Amazon Pay pages"
 AMAZON_PAY_API = "Amazon Pay API"
+_LARGEST = 64 * 2**20  # bytes of a journal
 PARTICIPANTS = (BUYER, SHOP_PAGE, SHOP_SERVER, AMAZON_PAY_PAGES, AMAZON_PAY_API)
 
 # Where the exchanges of this thread, or of this task, are collected.
@@ -97,6 +98,8 @@ class Journal:
         """Return what a journal has written to a file, without what forks took back, or raise `ConfigurationError`."""
         rows = list[dict[str, Any]]()
         try:
+            if file.is_symlink() or not file.is_file() or file.stat().st_size > _LARGEST:
+                raise ValueError("whoever made a folder may have put anything in the place of a journal")
             # A text may hold what Python takes for the end of a line.
             for line in map(json.loads, file.read_text("utf-8").rstrip("\n").split("\n")):
                 if line["kind"] == "rewind":

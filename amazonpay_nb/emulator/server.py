@@ -25,7 +25,7 @@ from amazonpay_nb.emulator.notifications.announce import topic_of
 from amazonpay_nb.emulator.records import Merchant
 from amazonpay_nb.emulator.remote import ClockControl, Control
 from amazonpay_nb.emulator.store import Store, unusable
-from amazonpay_nb.emulator.store_file import REAL_TIME
+from amazonpay_nb.emulator.store_file import REAL_TIME, check_owner
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import LoopbackServer, open_port, serve, stays_inside
 from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, with_id, write_file
@@ -218,10 +218,12 @@ class Emulator:
 
     def _credentials(self, merchant: Merchant, file_name: str) -> Credentials:
         path = self.folder / file_name
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for place in (self.folder, path):  # again: somebody may have made it since the store was examined
+            check_owner(place)
         if path.exists():
             pair = load(path, "")
         else:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             pair = generate() if self.folder != self._folder.path else _pair(file_name)
             save(pair, path)
         key_id = self.register_key(pair.public_pem, merchant)

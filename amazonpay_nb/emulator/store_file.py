@@ -62,7 +62,7 @@ def findings(path: Path, *, whole: bool = False, **wanted: Any) -> Iterator[Find
     way = "vfs=unix-none" if Path(f"{path}-wal").exists() else "immutable=1"
     try:
         for place in (path, *(Path(f"{path}{end}") for end in _BESIDE)):
-            _check_owner(place)
+            check_owner(place)
         if not path.exists():
             return
         yield True, f"{path} and what lies beside it are yours alone"
@@ -86,7 +86,7 @@ def check_unused(path: Path) -> None:
             raise BlockingIOError(error.errno, "an emulator is using it; stop that first", str(path)) from None
 
 
-def _check_owner(path: Path) -> None:
+def check_owner(path: Path) -> None:
     """Refuse a file or folder that somebody else may have prepared."""
     try:
         found = path.lstat()

@@ -285,7 +285,8 @@ def save(world: World) -> Document:
 
 def to_yaml(document: Document) -> str:
     """Return a document as a world file."""
-    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None))
+    readable = "\\x85" not in repr(document)  # PyYAML writes that character as the end of a line
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=readable, width=120, default_flow_style=None))
 
 
 def _row(world: World, record: AnyRecord) -> Document:

@@ -181,8 +181,6 @@ def execute(
         config=Config(RunKernel={"variables": dict(variables or {})}),
         # Written once, at the end: papermill would write the whole file at every cell.
         request_save_on_cell_execute=False, autosave_cell_every=0,
-        # A kernel sends a text in pieces of any size; whole, the same run gives the same notebook.
-        coalesce_streams=True,
         # A graceful end stalls some kernels for three seconds.
         shutdown_kernel="immediate",
         # papermill's cwd= would move the whole process.

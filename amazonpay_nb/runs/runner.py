@@ -18,7 +18,7 @@ from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs.failure import Failure, claims_of, failure_of, plain, result_of
 from amazonpay_nb.runs.folder import report_folder, write_whole
 from amazonpay_nb.runs.kernels import execute, kernel_environment
-from amazonpay_nb.runs.notebook import Notebook, settings_of, title_of, without_secrets
+from amazonpay_nb.runs.notebook import Notebook, in_whole_texts, settings_of, title_of, without_secrets
 from amazonpay_nb.runs.report import REPORTS, Run, Summary, notebook_page, write_report
 from amazonpay_nb.temporary import TemporaryFolder
 from amazonpay_nb.workbench.parameters import check_unattended, check_values
@@ -32,7 +32,7 @@ class Case(NamedTuple):
     notebook: Notebook
     texts: Mapping[str, str]
     page: str  # where the executed notebook as a page goes, below the folder of all cases
-    key: str = ""  # 16 hexadecimal digits that stand for the notebook's content and the parameters in a sweep
+    key: str = ""  # hexadecimal digits for what the result depends on in a sweep: 16 for the case, 16 for the programs
 
     def folder(self, out: Path) -> Path:
         """Return the folder of its page, which is there then, and no link."""
@@ -155,7 +155,7 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
         except Exception as error:  # noqa: BLE001 (of a cell, which says more; of a kernel that died or is stuck)
             stopped = Failure(redact(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"))
         try:
-            document = without_secrets(nbformat.read(executed, as_version=4))
+            document = without_secrets(in_whole_texts(nbformat.read(executed, as_version=4)))
         except (OSError, ValueError):
             problem = f"{hidden.path.parent} cannot keep {written.stem}: {stopped.message if stopped else 'no room'}"
             advice = "Make room there, or set TMPDIR to another folder."

@@ -44,6 +44,17 @@ def test_what_an_emulator_writes_is_its_owners_alone(umask: int, https: bool, tm
     assert {"ready.json", "world.db", "world.db.keys"} <= {path.name for path in tmp_path.iterdir()}
 
 
+def test_keys_that_somebody_prepared_later_are_refused(tmp_path: Path) -> None:
+    """The store was examined, and keys are made when they are needed first."""
+    with Emulator("na", seed=7, store=tmp_path / "world.db") as emulator:
+        folder = tmp_path / "world.db.keys"
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o777)
+        with pytest.raises(ValueError, match="open to other users"):
+            _ = emulator.merchant
+        assert not [*folder.iterdir()]
+
+
 @pytest.mark.parametrize("name", ["world.db", "world.db-wal", "world.db.keys", "world.db.keys/merchant.pem"])
 @pytest.mark.parametrize("kind", ["a link", "open to other users"])
 def test_a_store_that_somebody_prepared_is_refused(name: str, kind: str, tmp_path: Path) -> None:

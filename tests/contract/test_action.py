@@ -121,7 +121,7 @@ def test_no_module_of_the_repository_is_taken_for_one_of_pythons(runner: Runner)
 @pytest.fixture
 def started(runner: Runner) -> tuple[Runner, "subprocess.CompletedProcess[str]"]:
     """An emulator that a step has left running, as a proxy as well."""
-    done = runner.step(START, arguments="--region eu\n  --proxy --domain 'shop.example'")
+    done = runner.step(START, arguments="--region eu\n  --proxy --ready-file none --domain 'shop.example'")
     assert done.returncode == 0, done.stdout + done.stderr
     return runner, done
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings, strategies as st
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.emulator.remote import ControlError
 from amazonpay_nb.emulator.worlds import to_yaml
+from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.spec.machine import Machine
 from amazonpay_nb.spec.simulations import CARDS
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, DISPUTE, REFUND
@@ -245,6 +247,12 @@ class TestRoundTrip:
         first, made = shop.emulator.control.get("world"), objects(shop)
         load(shop, to_yaml(first))
         assert (shop.emulator.control.get("world"), objects(shop)) == (first, made)
+
+    @pytest.mark.parametrize("text", ["a\x85b", "ü\u2028b\u2029c\ufeff", "\x7f\x9b", "a\r\n\tb"])
+    def test_a_file_keeps_every_character(self, tmp_path: Path, text: str) -> None:
+        """Also those that YAML or a terminal takes for something else."""
+        write_whole(file := tmp_path / "shop.yaml", to_yaml({"note": text}))
+        assert yaml.safe_load(file.read_text("utf-8")) == {"note": text}
 
 
 class TestTime:

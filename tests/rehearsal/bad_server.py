@@ -19,7 +19,8 @@ PAGES = {
     "computes at a click": '<button class=amazon-pay-button onclick="for (;;);">Buy</button>',
     "complains": NOTHING + "<script>setInterval(() => { for (let i = 0; i < 2000; i++) console.log('x') })</script>",
     "throws": NOTHING + "<script>setInterval(() => { for (let i = 0; i < 2000; i++) reportError('x') })</script>",
-    "commands a terminal": NOTHING + "<script>console.error('\\x1b]52;c;ZXZpbA==\\x07 and \\u202e')</script>",
+    "commands a terminal": NOTHING
+    + "<script>console.error('\\x1b]52;c;ZXZpbA==\\x07 and \\u202e\\n::add-mask::##[x]')</script>",
     "hoards": NOTHING
     + """<script>
       const all = [];

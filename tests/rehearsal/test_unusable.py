@@ -80,7 +80,11 @@ def test_a_server_that_is_none(
         ("computes", 6, "/wallet shows no button"),
         ("complains", 6, "/wallet shows no button"),
         ("throws", 6, "/wallet shows no button"),
-        ("commands a terminal", 6, "Its console says: \ufffd]52;c;ZXZpbA==\ufffd and \ufffd"),
+        (
+            "commands a terminal",
+            6,
+            "Its console says: \ufffd]52;c;ZXZpbA==\ufffd and \ufffd\n:\ufffd:add-mask::#\ufffd#[x]",
+        ),
         ("hoards", 6, "Its console says: it has less than a gigabyte: true"),
         ("downloads", 6, "the client of /file has gone"),
         ("calls", 6, "It printed nothing."),

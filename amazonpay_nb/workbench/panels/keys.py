@@ -67,7 +67,8 @@ class KeyPanel(BenchPanel):
         if not private_key_file:
             with suppress(OSError):  # of which the key says more
                 Path(DEFAULT_FILE).parent.mkdir(mode=0o700, exist_ok=True)
-                Path(DEFAULT_FILE).with_name(".gitignore").write_text("*\n")
+                with Path(DEFAULT_FILE).with_name(".gitignore").open("x") as file:
+                    file.write("*\n")
         made = key_files.generate()
         path, _ = key_files.save_pair(made, private_key_file or DEFAULT_FILE, passphrase=passphrase or None)
         self._wb.use_keys(made, path)

@@ -1,6 +1,7 @@
 import base64
 import copy
 import json
+import os
 import threading
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -509,3 +510,18 @@ def test_a_file_of_another_program_is_refused(line: str, tmp_path: Path) -> None
     (tmp_path / "run.jsonl").write_text(line, "utf-8")
     with pytest.raises(ConfigurationError, match=r"run\.jsonl is no journal of a run"):
         Journal.read(tmp_path / "run.jsonl")
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a link", "a huge file"])
+def test_what_somebody_put_in_the_place_of_a_journal_is_not_read(kind: str, tmp_path: Path) -> None:
+    """It would take all memory, or all time."""
+    file = tmp_path / "run.jsonl"
+    if kind == "a pipe":
+        os.mkfifo(file)
+    elif kind == "a link":
+        file.symlink_to("/dev/zero")
+    else:
+        with file.open("wb") as sparse:
+            sparse.truncate(2**40)
+    with pytest.raises(ConfigurationError, match=r"run\.jsonl is no journal of a run"):
+        Journal.read(file)

@@ -180,6 +180,21 @@ class TestRun:
         (cell,) = [cell for cell in nbformat.read(tmp_path / "out/pieces.ipynb", 4).cells if cell.source == source]
         assert [output.text for output in cell.outputs] == ["a\nb\nc\nd\ne\nf\n"]
 
+    def test_a_flood_is_kept_in_part(self, tmp_path: Path) -> None:
+        """In one line, or with a bar of progress; its secrets are masked, character by character."""
+        write(tmp_path, "flood", r"print('1 %\r2 %\r' + 'many words ' * 1_000_000, end='\r')")
+        run([tmp_path / "flood.ipynb"], {}, out=tmp_path / "out")
+        (output,) = nbformat.read(tmp_path / "out" / "flood.ipynb", as_version=4).cells[-1].outputs
+        assert len(output.text) < 1_001_000
+        assert output.text.endswith("\n… 10000001 more characters\n")
+
+    def test_what_is_printed_over_is_gone(self, tmp_path: Path) -> None:
+        """As on a terminal; and errors come after the rest."""
+        source = r"import sys; print('1 %\r2 %\r\nb', end='\r\n'); print('c', file=sys.stderr); print('d\re')"
+        run([write(tmp_path / "in", "bar", source)], {}, out=tmp_path / "out")
+        (cell,) = [cell for cell in nbformat.read(tmp_path / "out/bar.ipynb", 4).cells if cell.source == source]
+        assert [(it.name, it.text) for it in cell.outputs] == [("stdout", "2 %\r\nb\r\ne\n"), ("stderr", "c\n")]
+
     def test_a_second_run_replaces_the_first(self, tmp_path: Path) -> None:
         """Nothing of the first verdict is left, and each run tells its progress by a line."""
         lines: list[str] = []

@@ -292,6 +292,15 @@ class TestSweep:
         summary = json.loads((out / "summary.json").read_text("utf-8"))
         assert [run["parameters"]["count"] for run in summary["runs"]] == [1, 1, 2, 2]
 
+    def test_what_passed_with_another_helper_runs_again(self, tmp_path: Path) -> None:
+        """A notebook may import a file beside it; a product that is broken now is not green for what was."""
+        write(tmp_path, "mine", "from helper import good\nassert good")
+        helper, path = tmp_path / "helper.py", matrix(tmp_path, notebooks=["mine.ipynb"], include=[{}])
+        helper.write_text("good = True")
+        for status, text in ((0, "good = True"), (1, "good = False  # by a change")):
+            helper.write_text(text)
+            assert command(path, "--out", tmp_path / "out", "--resume").exit_code == status
+
     def test_the_first_failure_can_end_it(self, tmp_path: Path) -> None:
         """What had ended is reported, and how much was not reached."""
         write(tmp_path, "mine", COUNTS)
@@ -441,7 +450,15 @@ class TestScenarios:
 
 @pytest.mark.parametrize(
     ("cell", "shown"),
-    [("=1+1", "'=1+1"), ("@SUM(A1)", "'@SUM(A1)"), ("-cmd", "'-cmd"), ("-1.50", "-1.50")],
+    [
+        ("=1+1", "'=1+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("-cmd", "'-cmd"),
+        ("-1.50", "-1.50"),
+        ("x;=1+1", "'x;=1+1"),
+        ("＝1+1", "'＝1+1"),
+        ("a; b", "a; b"),
+    ],
 )
 def test_a_cell_is_no_formula(cell: str, shown: str) -> None:
     """For a program that opens sweep.csv as a table; a number is one."""

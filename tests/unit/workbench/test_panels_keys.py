@@ -90,6 +90,15 @@ def test_a_file_that_is_there_is_not_written_over(bare: Workbench) -> None:
     assert bare.keys is before
 
 
+def test_a_file_beside_a_pair_stays_as_it_is(bare: Workbench) -> None:
+    """Also where it is a link that came with the folder."""
+    Path("keys").mkdir()
+    Path("mine").write_text("precious")
+    Path("keys/.gitignore").symlink_to("../mine")
+    KeyPanel(bare).act("create")
+    assert Path("mine").read_text() == "precious"
+
+
 def test_half_a_pair_is_not_left_behind(bare: Workbench) -> None:
     """Where the public key cannot be written, the private one goes again."""
     Path("mine.pem.pub").touch()
