@@ -95,7 +95,7 @@ def _prepare(place: Path) -> None:
             "NotebookNotary": {"data_dir": relative},
             "LabApp": {"workspaces_dir": f"{relative}/workspaces"},
             # To a cookie, all servers of this machine are one: it goes where nobody else knows the path.
-            "ServerApp": {"base_url": f"/{secrets.token_urlsafe()}/"},
+            "ServerApp": {"base_url": f"/{secrets.token_urlsafe(16)}/"},
         }
         write_whole(settings, json.dumps(lab))
 
