@@ -3,11 +3,12 @@
 A file is in write-ahead mode: a process that is killed loses nothing that it had acknowledged.
 """
 
+import fcntl
 import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ class Store:
     def __init__(self, path: str = ":memory:", **wanted: Any) -> None:
         self._snapshots: dict[str, sqlite3.Connection] = {}
         self._made: list[Path] = []
+        self._held = ExitStack()
         if path != ":memory:":
             for good, text in findings(Path(path), **wanted):
                 if not good:
@@ -72,7 +74,11 @@ class Store:
             self._db.execute("PRAGMA wal_autocheckpoint = 8000")  # pages: a checkpoint waits for the disk
             self._db.executescript(f"BEGIN; PRAGMA user_version = {VERSION}; {SCHEMA} COMMIT")
             list(content(self._db, wanted))  # a journal beside the file may have put back something else
-        except (sqlite3.Error, ValueError) as error:
+            if path != ":memory:":
+                # SQLite's own lock is on the file, and ends when this process closes any descriptor of it.
+                log = self._held.enter_context(Path(f"{path}-wal").open("r+b"))  # noqa: SIM115 (until `close`)
+                fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (sqlite3.Error, ValueError, OSError) as error:
             if "locked" in str(error):  # another emulator has begun it meanwhile
                 self._made.clear()
             self.discard()
@@ -88,6 +94,7 @@ class Store:
         for snapshot in self._snapshots.values():
             snapshot.close()
         self._db.close()
+        self._held.close()
 
     def discard(self) -> None:
         """Close the file; one that this process has made is removed while nobody else can use it."""

@@ -3,17 +3,20 @@
 import fcntl
 import json
 import os
+import shutil
 import sqlite3
 import stat
+import struct
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from amazonpay_nb.emulator.records import NOTES, Merchant
 from amazonpay_nb.spec.addresses import is_endpoint
+from amazonpay_nb.temporary import TemporaryFolder
 
 # Goes up with what a reader of older stores would not understand; 0 is a file without a version.
 VERSION = 5
@@ -36,15 +39,14 @@ CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT) WITHOUT 
 START, REAL_TIME = "start", "real time"
 # What SQLite and the emulator put beside the file.
 _BESIDE = ("-wal", "-shm", "-journal", ".keys", ".keys/merchant.pem", ".keys/other-merchant.pem")
-_LOCKED = (510, 0x40000002)  # the bytes that a process locks while it uses a file of SQLite
 _UNREADABLE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 _NUMBERS = ("drawn", "seed", "spent ", "starts")  # settings of these names
 _NEVER = "2026-01-15T00:00:00+00:00"  # stands in for a time that is missing
-_LAST = datetime(9900, 1, 1, tzinfo=UTC)  # what is planned lies within months of it
+_FIRST, _LAST = (datetime(year, 1, 1, tzinfo=UTC) for year in (1900, 9900))  # what is planned lies between them
 _KINDS = {"answer": dict, **NOTES}
 _EVERYTHING = (
-    "SELECT kind, document, notes, due FROM objects UNION ALL "
-    "SELECT 'answer', coalesce(nullif(body, ''), 'null'), '{}', '' FROM answers"
+    "SELECT kind, document, notes, due, planned, trigger FROM objects UNION ALL "
+    "SELECT 'answer', coalesce(nullif(body, ''), 'null'), '{}', '', 0, '' FROM answers"
 )
 
 # Whether something is as it should be, and a sentence about it.
@@ -58,32 +60,73 @@ def findings(path: Path, *, whole: bool = False, **wanted: Any) -> Iterator[Find
         whole: Also read every record, which takes seconds where there are many.
         wanted: Settings that it has to have, if it has them at all; None takes any.
     """
-    # Without a log nothing beside the file is looked for, which a read-only folder would not take.
-    way = "vfs=unix-none" if Path(f"{path}-wal").exists() else "immutable=1"
     try:
         for place in (path, *(Path(f"{path}{end}") for end in _BESIDE)):
             check_owner(place)
-        if not path.exists():
+        if not path.exists() and not Path(f"{path}-wal").exists():
             return
         yield True, f"{path} and what lies beside it are yours alone"
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&{way}", uri=True)) as db:
-            db.execute("PRAGMA locking_mode = EXCLUSIVE")  # without this, a file of shared memory would be made
+        check_unused(path)
+        with _reading(path) as db:
+            if not _tables(db) and Path(f"{path}.keys/merchant.pem").exists():
+                advice = "put it and its journal back from a copy, or delete it to begin anew"
+                raise ValueError(f"it is empty, though {path}.keys has the keys of a store: {advice}")
             yield from content(db, wanted)
             if whole:
                 yield from _records(db)
-    except sqlite3.Error as error:
+    except BlockingIOError as error:
+        yield False, str(error.strerror)
+    except (sqlite3.Error, OSError) as error:
         yield False, f"it cannot be read: {error}"
     except ValueError as error:
         yield False, str(error)
 
 
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a file, or a copy where a log lies beside it: SQLite deletes a log from which it reads nothing."""
+    log = Path(f"{path}-wal")
+    if not log.exists():  # nothing beside the file is looked for, which a read-only folder would not take
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+            yield db
+        return
+    with closing(TemporaryFolder()) as folder:
+        for place in filter(Path.exists, (path, log)):
+            shutil.copyfile(place, folder.path / place.name)
+        with closing(sqlite3.connect(folder.path / path.name)) as db:
+            _tables(db)  # this reads the log
+            (_, frames, _) = db.execute("PRAGMA wal_checkpoint").fetchone()
+            if _is_cut(log.read_bytes(), max(frames, 0)):
+                advice = "put it and the store back from a copy, or delete it to go on without"
+                raise ValueError(f"{log} is damaged, and what was written last is lost to SQLite: {advice}")
+            yield db
+
+
+def _is_cut(log: bytes, frames: int) -> bool:
+    """Whether a log's header is damaged, or transactions end behind the frames that SQLite reads.
+
+    The last frame does not count: a kill may have cut it short.  Frames with another salt are of an older round.
+    """
+    one = two = 0
+    for first, second in struct.iter_unpack("<2I" if log[3:4] == b"\x82" else ">2I", log[:24].ljust(24)):
+        one = one + first + two & 0xFFFFFFFF
+        two = two + second + one & 0xFFFFFFFF
+    if log and (log[:1] == b"\0" or log[24:32] != struct.pack(">2I", one, two)):
+        return True
+    size = 24 + int.from_bytes(log[8:12])
+    starts = range(32 + frames * size, len(log), size)
+    return any([any(log[at + 4 : at + 8]) for at in starts if log[at + 8 : at + 16] == log[16:24]][:-1])
+
+
 def check_unused(path: Path) -> None:
-    """Raise a BlockingIOError for a file that another process is writing."""
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK)) as file:  # noqa: PTH123 (a pipe would be waited for)
-        try:
-            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB, *_LOCKED)
-        except BlockingIOError as error:
-            raise BlockingIOError(error.errno, "an emulator is using it; stop that first", str(path)) from None
+    """Raise a BlockingIOError for a store that an emulator is using: it has locked the log."""
+    log = Path(f"{path}-wal")
+    if log.is_file() and os.access(log, os.R_OK):
+        with suppress(FileNotFoundError), log.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BlockingIOError(error.errno, "an emulator is using it; stop that first", str(path)) from None
 
 
 def check_owner(path: Path) -> None:
@@ -130,7 +173,7 @@ def _one_line(text: Any) -> str:
 
 
 def _check_time(text: str) -> None:
-    if datetime.fromisoformat(text) > _LAST:
+    if not _FIRST <= datetime.fromisoformat(text) <= _LAST:
         raise ValueError("time has left the calendar")
 
 
@@ -142,7 +185,8 @@ def _settings(db: sqlite3.Connection) -> dict[str, Any]:
     try:
         settings = {name: json.loads(value) for name, value in db.execute("SELECT name, value FROM settings")}
         for row in settings.get("merchants", ()):
-            Merchant(**row).keys.items()
+            one = Merchant(**row)
+            "".join((one.merchant_id, one.store_id, one.name, one.endpoint, *one.keys.values()))
         endpoints = [row["endpoint"] for row in settings.get("merchants", ()) if row.get("endpoint")]
         elsewhere = not all(map(is_endpoint, endpoints))
         for name in settings:
@@ -162,13 +206,13 @@ def _records(db: sqlite3.Connection) -> Iterator[Finding]:
     result = "; ".join(problems).replace("\n", " ") or "nothing wrong"
     yield not problems, f"SQLite's integrity check finds {result}"
     counts: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
-    for kind, document, notes, due in db.execute(_EVERYTHING):
+    for kind, document, notes, due, planned, trigger in db.execute(_EVERYTHING):
         good = False
         with suppress(*_UNREADABLE):
-            json.loads(document).keys()
+            json.loads(document, parse_constant=int).keys()  # which NaN is not
             _KINDS[kind](**json.loads(notes))
-            _check_time(due or _NEVER)
-            good = True
+            _check_time(_NEVER if due == "" else due)
+            good = planned.bit_length() < 60 and bool(trigger or not due)
         counts[good][kind] += 1
     for good, kinds in counts.items():
         if kinds:

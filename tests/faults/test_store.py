@@ -6,9 +6,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,11 +18,11 @@ import pytest
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.emulator.rules.transitions import fire_due
 from amazonpay_nb.emulator.store import Store
-from amazonpay_nb.emulator.store_file import findings
+from amazonpay_nb.emulator.store_file import check_unused, findings
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.regions import region
 from tests.emulated import Json, Shop, refusal, usd
-from tests.processes import emulator, read_only
+from tests.processes import PATIENCE, emulator, read_only
 
 ROUNDS = 3
 APRIL, MAY = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
@@ -148,6 +150,9 @@ class TestRestarting:
         [{"merchants": [{"merchant_id": "A", "store_id": "s", "name": "n", "keys": {}, "logo": "more"}]},
          {"merchants": [{"merchant_id": "A"}]}, {"clock": "noon"}, {"merchants": 1},
          {"clock": "2026-01-16T12:00:00"}, {"clock": "9999-12-31T23:59:59+00:00"}, {"drawn": "7"}, {"drawn": 1e9},
+         {"clock": "0001-01-01T00:00:00+00:00"},
+         {"merchants": [{"merchant_id": ["A"], "store_id": "s", "name": "n", "keys": {}}]},
+         {"merchants": [{"merchant_id": "A", "store_id": "s", "name": "n", "keys": {"K": 5}}]},
          {"merchants": [{"merchant_id": "A", "store_id": "s", "name": "n", "keys": 1}]}],
     )  # fmt: skip
     def test_settings_of_another_program_are_refused(self, tmp_path: Path, settings: Json) -> None:
@@ -221,6 +226,29 @@ class TestRestarting:
         assert fire_due(world, datetime.now(UTC) + timedelta(days=1)) == []
         assert world.clock.mode == "real"
         world.store.close()
+
+
+@pytest.mark.parametrize("reading", [Path.read_bytes, lambda store: refused(Emulator, "na", store=store),
+                                     lambda store: refused(check_unused, store)],
+                         ids=["a copy", "a second emulator", "a check"])  # fmt: skip
+def test_a_store_stays_its_emulators_alone(tmp_path: Path, reading: Callable[[Path], object]) -> None:
+    """Whoever closes the file ends all of SQLite's locks of the process; another process is refused nevertheless."""
+    store = tmp_path / "world.db"
+    with Emulator("na", seed=7, store=store) as emulator, Shop(emulator) as shop:
+        wallet = shop.wallet()
+        reading(store)
+        for command in (("emulator", "--store", str(store)), ("store", "check", str(store))):
+            command = (sys.executable, "-m", "amazonpay_nb", *command)
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+            assert (done.returncode, "an emulator is using it" in done.stderr) == (2, True)
+        charge = shop.charge(wallet)
+    with Emulator("na", store=store) as emulator, Shop(emulator) as shop:
+        assert shop.done("getCharge", charge["chargeId"]) == charge
+
+
+def refused(attempt: Callable[..., object], *arguments: Any, **options: Any) -> None:
+    with pytest.raises((ValueError, BlockingIOError), match="an emulator is using it"):
+        attempt(*arguments, **options)
 
 
 def test_a_killed_process_loses_nothing_it_had_acknowledged(tmp_path: Path) -> None:

@@ -321,6 +321,11 @@ class TestStoreCheck:
             ("UPDATE objects SET document = '[]'", "✗ cannot be read: 1 × Checkout Session"),
             ("UPDATE objects SET due = 'tomorrow'", "✗ cannot be read: 1 × Checkout Session"),
             ("UPDATE objects SET due = '2026-01-16T12:00:00'", "✗ cannot be read: 1 × Checkout Session"),
+            ("UPDATE objects SET due = NULL", "✗ cannot be read: 1 × Checkout Session"),
+            ("UPDATE objects SET trigger = NULL", "✗ cannot be read: 1 × Checkout Session"),
+            ("UPDATE objects SET planned = 'soon'", "✗ cannot be read: 1 × Checkout Session"),
+            ("UPDATE objects SET planned = 9223372036854775807", "✗ cannot be read: 1 × Checkout Session"),
+            ("UPDATE objects SET document = '{\"amount\": NaN}'", "✗ cannot be read: 1 × Checkout Session"),
             ("UPDATE objects SET kind = 'Voucher'", "✗ cannot be read: 1 × Voucher"),
             ("UPDATE objects SET kind = char(10, 27) || '[2J✗ x'", r"✗ cannot be read: 1 × \n\x1b[2J✗ x"),
             ("UPDATE answers SET body = '{'", "✗ cannot be read: 1 × answer"),
@@ -348,6 +353,39 @@ class TestStoreCheck:
         code, lines = self.found(store)
         assert code == 1
         assert any(line.startswith(("✗ SQLite's integrity check finds", "✗ it cannot be read")) for line in lines)
+
+    @pytest.mark.parametrize(
+        ("end", "offset", "change", "why"),
+        [("-wal", 24, b"\0", "{path}-wal is damaged"), ("-wal", 20, b"\0" * 4, "{path}-wal is damaged"),
+         ("-wal", 40, b"\0", "{path}-wal is damaged"), ("-wal", 32 + 3 * 2072, b"\0" * 4096, "{path}-wal is damaged"),
+         ("", 0, None, "{path}-wal is damaged"), ("-wal", 0, None, "it is empty, though {path}.keys")],
+    )  # fmt: skip
+    def test_one_that_has_lost_its_journal(
+        self, store: Path, end: str, offset: int, change: bytes | None, why: str
+    ) -> None:
+        """A log that SQLite would delete, or read in part, or a file that somebody emptied: no new world begins."""
+        with store.with_name(f"{store.name}{end}").open("r+b") as file:
+            if change is None:
+                file.truncate()
+            else:
+                file.seek(offset)
+                file.write(change)
+        code, lines = self.found(store)
+        assert (code, [line for line in lines if line.startswith("✗ " + why.format(path=store))]) == (1, lines[-1:])
+        before = {path.name: path.read_bytes() for path in store.parent.iterdir() if path.is_file()}
+        done = run("emulator", "--store", store, timeout=PATIENCE)
+        assert (done.returncode, why.format(path=store) in done.stderr) == (2, True)
+        assert {path.name: path.read_bytes() for path in store.parent.iterdir() if path.is_file()} == before
+
+    def test_a_journal_without_its_file(self, store: Path) -> None:
+        """All of a world may be in it; only its owner deletes it, and then a new world begins."""
+        store.unlink()
+        done = run("emulator", "--store", store, timeout=PATIENCE)
+        log = store.with_name("world.db-wal")
+        assert (done.returncode, f"{log} is damaged" in done.stderr, store.exists()) == (2, True, False)
+        log.unlink()
+        with emulator(store.parent, "--store", str(store), "--seed", "5") as ready:
+            assert new_session(ready)
 
     def test_a_file_of_another_kind(self, tmp_path: Path) -> None:
         """It is named, and so is one that others can read; a pipe is not waited for."""
