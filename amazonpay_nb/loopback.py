@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.in_process import InProcessServer, mounts
+from amazonpay_nb.limits import Client
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of, is_loopback, url_of
 
 MAX_BODY_BYTES = 256 * 1024  # far above any documented field length, and as much as a notification has
@@ -101,7 +102,7 @@ def http_client(*, local: httpx.BaseTransport | None = None, **options: Any) -> 
     if options.get("verify", True) is True:
         options["verify"] = trust()
     ways = {"all://": Beyond(verify=options["verify"]), **dict.fromkeys(addresses, local), **mounts()}
-    return httpx.Client(mounts=ways, trust_env=False, **{"timeout": 30, **options})
+    return Client(mounts=ways, trust_env=False, **{"timeout": 30, **options})
 
 
 @cache  # it takes longer than most requests
@@ -128,7 +129,7 @@ class Beyond(httpx.BaseTransport):
     @cached_property
     def _client(self) -> httpx.Client:
         check_proxies()
-        return httpx.Client(**self._options)
+        return Client(**self._options)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the answer, whose body is still to come."""

@@ -88,5 +88,5 @@ def made() -> Sns:
 @pytest.fixture
 def sns(made: Sns) -> Sns:
     """The notification service as it is in the beginning."""
-    made.status, made.requests, made.certificate = 200, [], certificate(made.key)
+    made.status, made.headers, made.requests, made.certificate = 200, {}, [], certificate(made.key)
     return made

@@ -2,13 +2,14 @@
 
 import json
 import os
+import socket
 import ssl
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,37 @@ from amazonpay_nb.signing.keys import load
 
 # Seconds for what has to happen, on a machine that has other things to do.
 PATIENCE = 300
+
+
+@contextmanager
+def endless(first: bytes, piece: bytes) -> Iterator[str]:
+    """Yield the address of a server whose answers never end: after its beginning, one piece soon after another."""
+    over = threading.Event()
+
+    def drip(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            client.sendall(first)
+            while not over.wait(0.05):
+                client.sendall(piece)
+
+    def accept() -> None:
+        with suppress(OSError):  # the listener is closed
+            while True:
+                threading.Thread(target=drip, args=listener.accept()[:1], daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+# What an endless answer begins with, and goes on with.
+ENDLESS = {
+    "heads": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "head": (b"HTTP/1.1 200 OK\r\nx: ", b"x"),
+    "body": (b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n", b" "),
+}
 
 PROCESS = """
 import json, sys

@@ -44,6 +44,7 @@ class Sns:
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.certificate = certificate(self.key)
         self.status = 200
+        self.headers: dict[str, str] = {}
         self.requests: list[str] = []
 
     def body(self, **changed: Any) -> bytes:
@@ -61,7 +62,7 @@ class Sns:
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(str(request.url))
-        return httpx.Response(self.status, content=self.certificate, headers={"location": URL})
+        return httpx.Response(self.status, content=self.certificate, headers={"location": URL} | self.headers)
 
     def reader(self, **options: Any) -> NotificationReader:
         http = httpx.Client(transport=httpx.MockTransport(self.answer))

@@ -21,8 +21,8 @@ ROOMS = {
     "client", "commands", "emulator", "lessons", "rehearsal", "runs", "shop", "signing", "spec", "stage", "workbench",
 }  # fmt: skip
 BESIDE_THE_ROOMS = {
-    "__init__", "__main__", "cli", "connection", "errors", "extras", "in_process", "loopback", "redaction", "temporary",
-    "testing", "texts",
+    "__init__", "__main__", "cli", "connection", "errors", "extras", "in_process", "limits", "loopback", "redaction",
+    "temporary", "testing", "texts",
 }  # fmt: skip
 # A run's progress goes to standard output; a library says nothing there.
 MAY_PRINT = {PACKAGE / "runs" / "runner.py"}

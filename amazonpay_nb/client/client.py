@@ -26,6 +26,7 @@ from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.sending import Body, Sender
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.in_process import mounts
+from amazonpay_nb.limits import Client
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY
 from amazonpay_nb.spec.answers import (
@@ -59,7 +60,7 @@ from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
 __tracebackhide__ = True  # a report of pytest shows what frames were called with: here, the token of a buyer
 RECENT = 100  # attempts that a client without a journal remembers
-TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)  # seconds; the first also for an attempt as a whole
 Header = str | None  # its value, None where it has the usual one
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -100,7 +101,7 @@ class AmazonPayClient:
             from amazonpay_nb.loopback import check_proxies  # slow to import
 
             check_proxies()
-        self._http = httpx.Client(
+        self._http = Client(
             auth=auth, base_url=base_url or f"https://{row.api_host}", timeout=TIMEOUT, verify=verify,
             transport=transport, mounts=mounts(), headers={"x-amz-pay-region": row.code, "user-agent": "amazonpay-nb"},
             trust_env=environment != "emulator",  # a proxy cannot reach loopback for us

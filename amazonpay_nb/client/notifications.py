@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.oid import NameOID
 
 from amazonpay_nb.errors import ConfigurationError, LocalError
+from amazonpay_nb.limits import whole
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.signing.envelope import DIGESTS, signed_text
 from amazonpay_nb.signing.keys import KEY_BITS
@@ -178,15 +179,10 @@ class NotificationReader:
     def _fetched(self, url: str) -> tuple[object, str, datetime, datetime]:
         """Return a certificate's key, common name, and when it is valid."""
         try:
-            with self._http.stream("GET", url, follow_redirects=False) as response:
-                if response.status_code != httpx.codes.OK:
-                    raise ValueError(f"status {response.status_code}")
-                pem = b""
-                for part in response.iter_bytes():
-                    pem += part
-                    if len(pem) > MAX_CERTIFICATE_BYTES:
-                        raise ValueError("it is too long")
-            certificate = x509.load_pem_x509_certificate(pem)
+            response = whole(self._http, self._http.build_request("GET", url), follow_redirects=False)
+            if response.status_code != httpx.codes.OK or len(response.content) > MAX_CERTIFICATE_BYTES:
+                raise ValueError(f"status {response.status_code}, {len(response.content)} bytes")
+            certificate = x509.load_pem_x509_certificate(response.content)
             names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
             valid = certificate.not_valid_before_utc, certificate.not_valid_after_utc
             return certificate.public_key(), str(names[0].value), *valid

@@ -3,6 +3,7 @@
 An attempt that may have been lost is repeated with the *same* idempotency key, so that it cannot charge twice.
 """
 
+import json
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -20,16 +21,18 @@ from amazonpay_nb.errors import (
     AmazonPayError,
     ApiError,
     ConfigurationError,
-    ConflictError,
     DeclinedError,
+    ServerError,
     TransportError,
     api_error,
 )
 from amazonpay_nb.in_process import NOWHERE
+from amazonpay_nb.limits import receive
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.signing.refused import probable_step
 from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY
 from amazonpay_nb.spec.parts import to_json
+from amazonpay_nb.spec.reasons import Retry
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
 __tracebackhide__ = True  # a report of pytest shows what frames were called with: here, requests by their address
@@ -69,17 +72,21 @@ class Sender(NamedTuple):
             request = self.http.build_request(method, path, content=text, headers=headers)
         except UnicodeEncodeError:
             raise ConfigurationError("A text cannot be sent.", advice="Send Unicode, and ASCII in headers.") from None
+        failures = list[Any]()  # of attempts before the last
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(ATTEMPTS), retry=tenacity.retry_if_exception(_may_retry),
             wait=_pause, sleep=self.sleep, reraise=True,
+            before_sleep=lambda state: failures.append(state.outcome and state.outcome.exception()),
         )  # fmt: skip
         try:
             return retrying(lambda: self._attempt(name, kind, request, body, retrying.statistics["attempt_number"]))
         except AmazonPayError as error:
-            # Only a key makes a retry harmless: a second Cancel or Close meets the result of the first.
-            repeated = retrying.statistics["attempt_number"] > 1
-            if isinstance(error, ConflictError) and repeated and not error.idempotency_key:
-                error.advice = f"An earlier attempt may have done the work: look at the object first. {error.advice}"
+            if isinstance(error, ApiError) and method != "GET" and any(map(_may_be_done, failures)):
+                step = "look at the object first."  # a second Cancel or Close meets the result of the first
+                if error.idempotency_key:
+                    step = f"repeat it with idempotency_key={error.idempotency_key!r} before you use a new key."
+                    error.idempotency_advice = TransportError.idempotency_advice
+                error.advice = f"An earlier attempt may have done the work: {step} {error.advice}"
             if cause := error.__cause__:  # the frames of the HTTP library hold the request, too
                 cause.__cause__ = cause.__traceback__ = None
             raise error.with_traceback(None) from error.__cause__
@@ -96,8 +103,8 @@ class Sender(NamedTuple):
         what = redact(f"{request.method} {request.url.path} in attempt {number}")
         response, answer, lost = None, None, ""
         try:
-            response = self.http.send(request)
-            answer = _json_object(response)
+            response, content = receive(self.http, request)
+            answer = _json_object(content)
         except (httpx.LocalProtocolError, httpx.UnsupportedProtocol) as error:
             raise ConfigurationError(f"{what} cannot be sent.", advice="Check base_url and headers.") from error
         except (httpx.RequestError, *NOWHERE) as error:
@@ -148,9 +155,9 @@ def _request_id(response: httpx.Response) -> str:
     return str(response.headers.get("x-amz-pay-request-id", ""))
 
 
-def _json_object(response: httpx.Response) -> Body:
+def _json_object(content: bytes) -> Body:
     try:
-        answer = response.json()
+        answer = json.loads(content)
     except (ValueError, RecursionError):
         answer = None
     return answer if isinstance(answer, dict) else {}
@@ -180,6 +187,11 @@ def _may_retry(error: BaseException) -> bool:
     if isinstance(error, ApiError) and not isinstance(error, DeclinedError):
         return error.status_code in RETRIED_STATUS and (error.retry_after or 0) <= LONGEST_PAUSE
     return isinstance(error, TransportError)
+
+
+def _may_be_done(error: AmazonPayError) -> bool:
+    failed = isinstance(error, ApiError) and error.recovery.retry == Retry.NEW_KEY  # as Amazon says
+    return isinstance(error, TransportError | ServerError) and not failed
 
 
 def _pause(state: tenacity.RetryCallState) -> float:

@@ -16,11 +16,11 @@ from uuid import uuid4
 
 import httpx
 
+from amazonpay_nb.limits import short_numbers
 from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Subject
 from amazonpay_nb.rehearsal.play import Order, Play
 from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, soon
-from amazonpay_nb.shop.limits import short_numbers
 from amazonpay_nb.signing.steps import Algorithm
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
 from amazonpay_nb.spec.money import format_amount

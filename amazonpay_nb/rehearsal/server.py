@@ -24,10 +24,10 @@ import httpx
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.in_process import NOWHERE
+from amazonpay_nb.limits import in_time, whole
 from amazonpay_nb.loopback import http_client, no_cookies
 from amazonpay_nb.redaction import legible, redact
 from amazonpay_nb.rehearsal.plan import PlanFile
-from amazonpay_nb.shop.limits import in_time, whole
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.temporary import watch

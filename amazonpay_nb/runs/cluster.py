@@ -17,6 +17,7 @@ from dask.utils import parse_timedelta
 from distributed import CancelledError, Client, Future, KilledWorker, SchedulerPlugin, WorkerPlugin, get_worker, wait
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.limits import in_time
 from amazonpay_nb.runs.failure import Failure
 from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.runs.kernels import kernel_environment
@@ -24,7 +25,6 @@ from amazonpay_nb.runs.notebook import Notebook, without_secrets
 from amazonpay_nb.runs.report import Run
 from amazonpay_nb.runs.runner import Case, Results, keep, run_one
 from amazonpay_nb.runs.sweep import Engine
-from amazonpay_nb.shop.limits import in_time
 from amazonpay_nb.temporary import TemporaryFolder
 
 _NAME = "amazonpay-nb"

@@ -19,12 +19,12 @@ from amazonpay_nb import signing
 from amazonpay_nb.client.button import button_config, sign_button
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError, TransportError
+from amazonpay_nb.limits import whole
 from amazonpay_nb.loopback import http_client, no_cookies, without_port
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs.probes import ABSENT, NULL, Probe, Step, at, filled, giver, looked_at, probes, stable
 from amazonpay_nb.runs.recordings import Recording, read
 from amazonpay_nb.shop import Shop, buyer as script
-from amazonpay_nb.shop.limits import whole
 from amazonpay_nb.signing.keys import MerchantKeys, key_environment, load, write_file
 from amazonpay_nb.signing.steps import canonical_query
 from amazonpay_nb.spec.addresses import is_endpoint

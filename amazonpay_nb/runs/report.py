@@ -22,10 +22,10 @@ from nbconvert.exporters.templateexporter import TemplateExporter
 from nbconvert.filters.highlight import Highlight2HTML
 from traitlets.config import Config
 
+from amazonpay_nb.limits import short_numbers
 from amazonpay_nb.runs.failure import Failure
 from amazonpay_nb.runs.folder import POLICY, write_whole
 from amazonpay_nb.runs.notebook import outputs_of, title_of, with_pictures_from
-from amazonpay_nb.shop.limits import short_numbers
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.texts import templates

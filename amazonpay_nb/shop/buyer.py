@@ -15,8 +15,8 @@ import httpx
 
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.in_process import NOWHERE
+from amazonpay_nb.limits import short_numbers, whole
 from amazonpay_nb.loopback import http_client
-from amazonpay_nb.shop.limits import short_numbers, whole
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import PAGES
 

@@ -5,7 +5,7 @@ Every field may be null and unknown fields are kept: Amazon adds fields without 
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 
@@ -19,7 +19,7 @@ class _Lenient(BaseModel):
 class Money(_Lenient):
     """An amount as Amazon wrote it, for example ``14.00`` and ``USD``."""
 
-    amount: str
+    amount: str = Field(pattern="^[-+.,0-9eE]+$")  # neither nan nor infinity
     currency_code: str
 
     def __str__(self) -> str:

@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -153,6 +155,35 @@ def test_a_client_without_a_timeout_waits_as_long_as_a_busy_machine_may_stand_st
     for options, timeout in (({}, 30), ({"timeout": 1}, 1)):
         with http_client(**options) as http:
             assert http.timeout == httpx.Timeout(timeout)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("way", ["", ", local=httpx.HTTPTransport(verify=False)"], ids=["own", "borrowed"])
+def test_a_forked_process_opens_its_own_connection(tmp_path: Path, scheme: str, way: str) -> None:
+    """It leaves that of its parent, which goes on using it; and no lock that a thread of the parent's held stops it."""
+    bundle = tmp_path / "server.pem"
+    trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(bundle))
+    script = (
+        "import os, signal, sys, httpx\n"
+        "from amazonpay_nb.loopback import http_client\n"
+        f"http = http_client(verify=False{way})\n"
+        "def port(): return http.get(sys.argv[1]).extensions['network_stream'].get_extra_info('client_addr')[1]\n"
+        "before = port()\n"
+        f"lock = None if {way!r} else http._transport._pool._optional_thread_lock\n"
+        "if lock: lock.__enter__()\n"
+        "child = os.fork()\n"
+        "if lock and child: lock.__exit__()\n"
+        "if not child: signal.alarm(20)\n"
+        "ports = {port() for _ in range(3)}\n"
+        "http.close()\n"
+        "if not child: os._exit(before in ports or len(ports) != 1)\n"
+        "assert not os.waitpid(child, 0)[1] and ports == {before}\n"
+    )
+    server = LoopbackServer(hello, certificate=str(bundle) if scheme == "https" else None).start()
+    command = [sys.executable, "-X", "dev", "-c", script, server.url]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    server.stop()
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_it_stops_when_it_is_told() -> None:

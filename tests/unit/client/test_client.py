@@ -1,5 +1,6 @@
 """The client sends what it is given, asks again where that is safe, and reports what came of it."""
 
+import gzip
 import json
 import os
 import socket
@@ -30,13 +31,14 @@ from amazonpay_nb.errors import (
     TransportError,
     UnauthorizedError,
 )
+from amazonpay_nb.limits import LONGEST_BODY, in_time
 from amazonpay_nb.shop.buyer import approve
 from amazonpay_nb.signing import explain_request
 from amazonpay_nb.signing.keys import generate, with_id
 from amazonpay_nb.signing.verify import parse_authorization
 from amazonpay_nb.spec.answers import Money
 from amazonpay_nb.spec.reasons import REASONS, Retry
-from tests.processes import PATIENCE
+from tests.processes import ENDLESS, PATIENCE, endless
 
 KEYS = generate("SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B")
 NEUTRAL = with_id(KEYS, "AFVX7ULWSGBZ5535PCUQOY7B")
@@ -423,6 +425,42 @@ def test_a_second_close_meets_the_work_of_the_first() -> None:
     assert caught.value.advice == caught.value.recovery.next_step
 
 
+REFUSALS = [
+    (400, "InvalidParameterValue"), (400, "PeriodicAmountExceeded"), (400, "BrandNew"), (401, "UnauthorizedAccess"),
+    (403, "InvalidAccountStatus"), (403, "InvalidRequestSignature"), (404, "ResourceNotFound"),
+    (422, "InvalidChargePermissionStatus"), (422, "HardDeclined"), (422, "SoftDeclined"), (500, "ProcessingFailure"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "reason"), REFUSALS)
+@pytest.mark.parametrize("first", [httpx.ReadTimeout("no"), 408, 500, 503], ids=str)
+def test_a_refusal_after_a_lost_attempt_asks_for_the_same_key_first(first: Any, status: int, reason: str) -> None:
+    """The buyer may have been charged by then: a new key would charge again."""
+    lost = first if isinstance(first, Exception) else reply(first, {"reasonCode": "Busy"})
+    amazon = Amazon(lost, reply(status, {"reasonCode": reason, "message": "No."}))
+    with pytest.raises(ApiError) as caught:
+        charge(connect(amazon))
+    error, key = caught.value, amazon.keys[0]
+    assert error.advice.startswith(
+        f"An earlier attempt may have done the work: repeat it with idempotency_key={key!r} before you use a new key."
+    )
+    assert (error.idempotency_key, error.reason_code) == (key, reason)
+    assert error.idempotency_advice == "Yes: the same request with the same idempotency key."
+    with pytest.raises(ApiError) as caught:
+        connect(Amazon(lost, reply(status, {"reasonCode": reason}))).get_charge(CHARGE)
+    assert "earlier attempt" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("status", "reason"), [(429, "TooManyRequests"), (500, "ProcessingFailure")])
+def test_an_attempt_that_did_nothing_is_not_asked_for_again(status: int, reason: str) -> None:
+    """Amazon says so of a failure to process, and of a request that it did not take."""
+    amazon = Amazon(reply(status, {"reasonCode": reason}), reply(422, {"reasonCode": "HardDeclined"}))
+    with pytest.raises(DeclinedError) as caught:
+        charge(connect(amazon))
+    assert len(amazon.sent) == 2
+    assert caught.value.advice == caught.value.recovery.next_step
+
+
 # ---- what came of it -------------------------------------------------------------------------------------------------
 
 
@@ -491,9 +529,15 @@ def test_a_refusal_in_any_form_is_an_api_error(answer: httpx.Response, code: str
         {"status_code": 303, "headers": {"location": "http://xn--/"}},
         {"status_code": 303, "headers": {"location": "myapp:done"}},
         {"headers": {"content-encoding": "gzip"}, "stream": httpx.ByteStream(b"not gzip")},
+        {"headers": {"content-encoding": "gzip, gzip"}, "content": gzip.compress(gzip.compress(reply().content))},
+        {"text": json.dumps(CHARGED) + " " * LONGEST_BODY},
+        {"text": json.dumps(CHARGED).replace('"14.00"', "NaN")},
+        {"text": json.dumps(CHARGED).replace('"14.00"', "-1e999")},
+        {"text": json.dumps(CHARGED).replace("14.00", "Infinity")},
     ],
-    ids=["html", "list", "empty", "redirect", "redirect-nowhere", "redirect-to-an-app", "broken-encoding"],
-)
+    ids=["html", "list", "empty", "redirect", "redirect-nowhere", "redirect-to-an-app", "broken-encoding",
+         "packed-twice", "huge", "not-a-number", "minus-infinity", "infinity"],
+)  # fmt: skip
 def test_an_answer_that_cannot_be_read_is_no_answer(answer: dict[str, Any]) -> None:
     """Nobody knows what was done; the key says how to find out."""
     amazon = Amazon(*(httpx.Response(**{"status_code": 200} | answer) for _ in range(ATTEMPTS)))
@@ -501,6 +545,20 @@ def test_an_answer_that_cannot_be_read_is_no_answer(answer: dict[str, Any]) -> N
         charge(connect(amazon))
     assert f"idempotency_key={amazon.keys[0]!r}" in caught.value.advice
     assert len(amazon.sent) == ATTEMPTS
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_an_answer_without_an_end_is_no_answer(kind: str) -> None:
+    """Each part of it comes in time, and the answer never does."""
+    with (
+        endless(*ENDLESS[kind]) as url,
+        AmazonPayClient(KEYS, environment="emulator", base_url=url, sleep=lambda _: None) as client,
+    ):
+        client._http.timeout = httpx.Timeout(PATIENCE, read=0.5)
+        with pytest.raises(TransportError, match=r"in attempt 4 \(ReadTimeout\)") as caught:
+            in_time(PATIENCE, lambda: charge(client))
+        assert f"idempotency_key={client.journal.exchanges[0].idempotency_key!r}" in caught.value.advice
+        assert len({exchange.idempotency_key for exchange in client.journal.exchanges}) == 1
 
 
 def test_fields_that_the_client_does_not_know_are_kept() -> None:
@@ -641,6 +699,44 @@ def test_the_key_of_a_call_that_was_given_up_finds_its_charge(
     assert f"idempotency_key={key!r}" in caught.value.advice
     made = client.create_charge(charge_permission_id=permission, charge_amount=USD_14, idempotency_key=key)
     assert {exchange["ids"]["chargeId"] for exchange in charges(emulator)} == {made.charge_id}
+
+
+def test_a_refusal_after_a_lost_answer_names_the_key_of_its_charge(
+    emulator: Emulator, client: AmazonPayClient, permission: str
+) -> None:
+    """The books hold the charge that the refusal seems to deny."""
+    emulator.faults("createCharge", "drop-after-commit")
+    emulator.faults("createCharge", "status", status=400)
+    with pytest.raises(InvalidRequestError, match="An earlier attempt may have done the work") as caught:
+        client.create_charge(charge_permission_id=permission, charge_amount=USD_14)
+    key = caught.value.idempotency_key
+    made = client.create_charge(charge_permission_id=permission, charge_amount=USD_14, idempotency_key=key)
+    assert {exchange["ids"].get("chargeId") for exchange in charges(emulator)} - {None} == {made.charge_id}
+
+
+def test_processes_share_no_connection(emulator: Emulator, client: AmazonPayClient, permission: str) -> None:
+    """A client that was used before a fork, as a preloaded application's is: each order gets its own charge."""
+    script = (
+        "import os, sys; from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient\n"
+        "from amazonpay_nb.signing.keys import load\n"
+        "url, key_file, key_id, permission = sys.argv[1:]\n"
+        "client = AmazonPayClient(AmazonPayAuth(load(key_file, key_id)), environment='emulator', base_url=url)\n"
+        "client.get_charge_permission(permission)\n"
+        "first = os.fork(); second = first and os.fork()\n"
+        "orders = [f'{os.getpid()}-{number}' for number in range(10)]\n"
+        "amount = {'amount': '1.00', 'currencyCode': 'USD'}\n"
+        "made = [client.create_charge(charge_permission_id=permission, charge_amount=amount,\n"
+        "                             merchant_metadata={'merchantReferenceId': order}) for order in orders]\n"
+        "assert [charge.merchant_metadata['merchantReferenceId'] for charge in made] == orders\n"
+        "assert not second or not any(os.waitpid(child, 0)[1] for child in (first, second))"
+    )
+    merchant = emulator.merchant
+    place = [emulator.url, str(merchant.private_key_file), merchant.public_key_id, permission]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *place], capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len({exchange["ids"]["chargeId"] for exchange in charges(emulator)}) == 30  # of three processes
 
 
 @pytest.mark.parametrize("status", MAY_PASS)

@@ -1,9 +1,11 @@
 """Reading notifications: what is signed, whose certificate is believed, what is refused and how."""
 
+import gzip
 import json
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -15,9 +17,12 @@ from amazonpay_nb.client.notifications import (
     NotificationReader,
     NotificationRefused,
 )
+from amazonpay_nb.limits import in_time
+from amazonpay_nb.loopback import http_client
 from amazonpay_nb.signing.envelope import signed_text
 from amazonpay_nb.spec.notifications import ANNOUNCEMENTS, DRILLS, MAX_AGE, MESSAGE_FIELDS, OBJECT_TYPES, answer_to
 from amazonpay_nb.spec.states import MACHINES
+from tests.processes import ENDLESS, PATIENCE, endless
 from tests.sns import ENVELOPE, MESSAGE, NOW, TOPIC, URL, Sns, certificate
 
 # Written by hand from the rules of the notification service: name and value in alphabetical order, a line each.
@@ -113,6 +118,21 @@ def test_a_certificate_that_cannot_be_had_asks_for_a_repetition(sns: Sns, status
         sns.reader().read(sns.body())
     assert (refused.value.finding, refused.value.status) == (Finding.CERTIFICATE, 503)
     assert len(sns.requests) == 1
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_certificate_has_an_end(sns: Sns, kind: str) -> None:
+    """Anybody can post an envelope, and choose which of the hosts is asked."""
+    with endless(*ENDLESS[kind]) as url, http_client(timeout=httpx.Timeout(PATIENCE, read=0.5)) as http:
+        reader = sns.reader(certificate_hosts=("127.0.0.1",), http=http)
+        body = sns.body(SigningCertURL=URL.replace("https://sns.eu-west-1.amazonaws.com", url))
+        assert in_time(PATIENCE, lambda: finding(reader, body)) is Finding.CERTIFICATE
+
+
+def test_a_certificate_is_packed_once(sns: Sns) -> None:
+    """Of what is packed twice, few bytes can be gigabytes."""
+    sns.certificate, sns.headers = gzip.compress(gzip.compress(sns.certificate)), {"content-encoding": "gzip, gzip"}
+    assert finding(sns.reader(), sns.body()) is Finding.CERTIFICATE
 
 
 # --- What is refused --------------------------------------------------------------------------------------------------

@@ -2,22 +2,19 @@
 
 import bz2
 import gzip
-import socket
-import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 
 import httpx
 import pytest
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import BuyerPageError
+from amazonpay_nb.limits import in_time, whole
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.shop import buyer
-from amazonpay_nb.shop.limits import in_time, whole
 from tests.emulated import RESULT, Shop, end_of_checkout
-from tests.processes import PATIENCE
+from tests.processes import ENDLESS, PATIENCE, endless
 
 HOSTED = "{url}/checkout?amazonCheckoutSessionId={id}"
 
@@ -96,26 +93,15 @@ def test_a_page_has_an_end(packed: bool) -> None:
     assert len(sent) < 200
 
 
-@pytest.mark.parametrize(
-    ("first", "piece"), [(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"), (b"HTTP/1.1 200 OK\r\nx: ", b"x")]
-)
-def test_a_head_has_an_end(first: bytes, piece: bytes) -> None:
-    """One early head after another, or a head in small pieces: each comes in time, and the answer never does."""
-    over = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener, http_client(timeout=1) as http:
-
-        def drip() -> None:
-            client, _ = listener.accept()
-            with client, suppress(OSError):
-                client.sendall(first)
-                while not over.wait(0.05):
-                    client.sendall(piece)
-
-        threading.Thread(target=drip, daemon=True).start()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        with pytest.raises(BuyerPageError, match="ReadTimeout"):
-            in_time(PATIENCE, lambda: buyer.approve(url, http=http))
-        over.set()
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_head_has_an_end(kind: str) -> None:
+    """Each part of it comes in time, and the answer never does."""
+    with (
+        endless(*ENDLESS[kind]) as url,
+        http_client(timeout=1) as http,
+        pytest.raises(BuyerPageError, match="ReadTimeout"),
+    ):
+        in_time(PATIENCE, lambda: buyer.approve(f"{url}/", http=http))
 
 
 @pytest.mark.parametrize("coding", ["gzip, gzip", "br", "zstd"])
