@@ -88,10 +88,10 @@ def in_time(seconds: float | None, call: Callable[[], T]) -> T:
 
 
 def whole(http: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
-    """Send a request, with *options* of httpx, and return its answer, decoded, when all of it is there.
+    """Send a request, with *options* of httpx or of `receive`, and return its answer, decoded, when all of it is there.
 
     Raises:
-        httpx.ReadTimeout: It has no end: it is longer than 4 MB, or takes longer than the client waits for a part.
+        httpx.ReadTimeout: It has more than *longest* bytes, 4 MB, or takes longer than the client waits for a part.
         httpx.RemoteProtocolError: It is no HTTP, or leads to a host that cannot be one.
         httpx.DecodingError: It is packed in another way than was asked for.
     """
@@ -113,7 +113,9 @@ def whole(http: httpx.Client, request: httpx.Request, **options: Any) -> httpx.R
     return answer
 
 
-def receive(http: httpx.Client, request: httpx.Request, **options: Any) -> tuple[httpx.Response, bytes]:
+def receive(
+    http: httpx.Client, request: httpx.Request, *, longest: int = LONGEST_BODY, **options: Any
+) -> tuple[httpx.Response, bytes]:
     """Return an answer's head, and its body decoded, within the limits of `whole`; only a `Client` limits the head."""
     content, before = bytearray(), _END.set(monotonic() + (http.timeout.read or math.inf))
     request.headers["accept-encoding"] = "gzip, deflate"
@@ -123,7 +125,7 @@ def receive(http: httpx.Client, request: httpx.Request, **options: Any) -> tuple
                 raise httpx.DecodingError("The body is packed in another way.", request=request)
             for piece in response.iter_bytes():
                 content += piece
-                if len(content) > LONGEST_BODY or monotonic() > _END.get():
+                if len(content) > longest or monotonic() > _END.get():
                     raise httpx.ReadTimeout("The body has no end.", request=request)
     finally:
         _END.reset(before)

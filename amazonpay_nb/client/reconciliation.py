@@ -10,6 +10,7 @@ from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.ledger import table
 from amazonpay_nb.extras import explained
+from amazonpay_nb.limits import whole
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.spec.money import Counts, counted, format_amount, taken_back
 from amazonpay_nb.spec.states import DISPUTE, REFUND
@@ -23,6 +24,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 _HEAD = 5  # lines of a settlement file above its columns
+_LONGEST = 256 * 2**20  # bytes of one: about a million lines
 
 
 def read_settlement(place: str) -> "pandas.DataFrame":
@@ -33,7 +35,8 @@ def read_settlement(place: str) -> "pandas.DataFrame":
     file: str | StringIO = place
     if "://" in place:
         with http_client() as http:
-            file = StringIO(http.get(place).raise_for_status().text)
+            answer = whole(http, http.build_request("GET", place), longest=_LONGEST)
+            file = StringIO(answer.raise_for_status().text)
     lines = pandas.read_csv(file, skiprows=_HEAD, dtype=str)  # an id may be digits
     for name in lines.filter(regex="(Amount|Fee)$"):
         lines[name] = lines[name].map(Decimal)

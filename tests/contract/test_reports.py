@@ -5,17 +5,20 @@ import json
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
-from amazonpay_nb.client import AmazonPayClient
+from amazonpay_nb.client import AmazonPayClient, reconciliation
 from amazonpay_nb.client.reconciliation import read_settlement, reconcile
 from amazonpay_nb.client.snippets import snippet
 from amazonpay_nb.client.wire import signing_steps
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.loopback import http_client
 from tests.emulated import EVIDENCE, Json, Shop, charge_in, dispute_in, refusal, usd
+from tests.processes import ENDLESS, endless
 
 SETTLEMENT = "_GET_FLAT_FILE_OFFAMAZONPAYMENTS_SANDBOX_SETTLEMENT_DATA_"
 LIVE_ONE = "_GET_FLAT_FILE_OFFAMAZONPAYMENTS_SETTLEMENT_DATA_"
@@ -362,3 +365,15 @@ def test_a_query_is_signed_and_remembered(shop: Shop) -> None:
 
 def client_of(shop: Shop) -> AmazonPayClient:
     return AmazonPayClient(shop.keys, region=shop.emulator.region, environment="emulator", base_url=shop.emulator.url)
+
+
+ENDS = {**ENDLESS, "flood": (b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 2**15)}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_file_has_an_end(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read into memory, so one that goes on is given up."""
+    monkeypatch.setattr(reconciliation, "_LONGEST", 2**16)
+    monkeypatch.setattr(reconciliation, "http_client", partial(http_client, timeout=2))
+    with endless(*ENDS[name]) as url, pytest.raises(httpx.ReadTimeout):
+        read_settlement(url)
