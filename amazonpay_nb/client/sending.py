@@ -32,7 +32,7 @@ from amazonpay_nb.redaction import redact
 from amazonpay_nb.signing.refused import probable_step
 from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY
 from amazonpay_nb.spec.parts import to_json
-from amazonpay_nb.spec.reasons import Retry
+from amazonpay_nb.spec.reasons import Retry, retry_advice
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
 __tracebackhide__ = True  # a report of pytest shows what frames were called with: here, requests by their address
@@ -81,11 +81,12 @@ class Sender(NamedTuple):
         try:
             return retrying(lambda: self._attempt(name, kind, request, body, retrying.statistics["attempt_number"]))
         except AmazonPayError as error:
-            if isinstance(error, ApiError) and method != "GET" and any(map(_may_be_done, failures)):
+            doubtful = method != "GET" and any(map(_may_be_done, failures))
+            if doubtful and isinstance(error, ApiError) and not _may_be_done(error):
                 step = "look at the object first."  # a second Cancel or Close meets the result of the first
                 if error.idempotency_key:
                     step = f"repeat it with idempotency_key={error.idempotency_key!r} before you use a new key."
-                    error.idempotency_advice = TransportError.idempotency_advice
+                    error.idempotency_advice = retry_advice(Retry.SAME_KEY, name)
                 error.advice = f"An earlier attempt may have done the work: {step} {error.advice}"
             if cause := error.__cause__:  # the frames of the HTTP library hold the request, too
                 cause.__cause__ = cause.__traceback__ = None

@@ -262,5 +262,5 @@ def test_the_lab_opens_from_the_wheel(whole: Path, place: Place) -> None:
     with place.running(*command, "--no-browser", "--ServerApp.port=0"):
         server = place.wait_for("runtime/jpserver-*.json")
         headers = {"Authorization": f"token {server['token']}"}
-        url = f"http://127.0.0.1:{server['port']}/api/contents/notebooks/00_start_here.ipynb"
+        url = f"http://127.0.0.1:{server['port']}{server['base_url']}api/contents/notebooks/00_start_here.ipynb"
         assert httpx.get(url, headers=headers, trust_env=False, timeout=PATIENCE).json()["type"] == "notebook"
