@@ -58,7 +58,8 @@ class Client(httpx.Client):
         for way in (self._transport, *self._mounts.values()):
             if isinstance(way, httpx.HTTPTransport):
                 with suppress(AttributeError):  # a later httpcore may call it otherwise; a test looks
-                    vars(way._pool).update(_network_backend=_Limited(way._pool._network_backend))
+                    if not isinstance(network := way._pool._network_backend, _Limited):  # by another client
+                        vars(way._pool).update(_network_backend=_Limited(network))
 
     def send(self, *arguments: Any, **options: Any) -> httpx.Response:
         """Send a request, as `httpx.Client` does."""

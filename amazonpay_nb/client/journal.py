@@ -5,6 +5,7 @@ Everything else is a projection: `known` is the newest answer about each object,
 """
 
 import json
+import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakSet
 
 from pydantic.alias_generators import to_camel, to_snake
 
@@ -51,6 +53,17 @@ def own_exchanges() -> Iterator[list[Exchange]]:
         _LISTENER.reset(token)
 
 
+_JOURNALS: "WeakSet[Journal]" = WeakSet()
+
+
+def _unlock() -> None:
+    for journal in list(_JOURNALS):
+        journal._lock = threading.Lock()  # a thread that the child does not have may have held the old one
+
+
+os.register_at_fork(after_in_child=_unlock)
+
+
 class Journal:
     """An append-only record of a run, or of its latest *limit* entries; appending is safe from several threads.
 
@@ -64,6 +77,7 @@ class Journal:
         self._entries: deque[Exchange | Step] = deque(entries, limit)
         self.known = self._knowledge()  #: the newest answer about each object; it follows the journal
         self._lock = threading.Lock()
+        _JOURNALS.add(self)
 
     def record(self, exchange: Exchange) -> Exchange:
         """Append an exchange and return it as it was kept: redacted."""

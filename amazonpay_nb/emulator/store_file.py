@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import sqlite3
 import stat
@@ -48,6 +49,9 @@ _EVERYTHING = (
     "SELECT kind, document, notes, due, planned, trigger FROM objects UNION ALL "
     "SELECT 'answer', coalesce(nullif(body, ''), 'null'), '{}', '', 0, '' FROM answers"
 )
+
+# A command by which what can be read of a log goes into the file that it needs at the end.
+_KEEP = """python3 -c 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute("PRAGMA wal_checkpoint(TRUNCATE)")'"""
 
 # Whether something is as it should be, and a sentence about it.
 Finding = tuple[bool, str]
@@ -97,7 +101,9 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
             _tables(db)  # this reads the log
             (_, frames, _) = db.execute("PRAGMA wal_checkpoint").fetchone()
             if _is_cut(log.read_bytes(), max(frames, 0)):
-                advice = "put it and the store back from a copy, or delete it to go on without"
+                advice = (
+                    f"put it and the store back from a copy, or keep what can be read: {_KEEP} {shlex.quote(str(path))}"
+                )
                 raise ValueError(f"{log} is damaged, and what was written last is lost to SQLite: {advice}")
             yield db
 

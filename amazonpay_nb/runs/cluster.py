@@ -24,7 +24,7 @@ from amazonpay_nb.runs.kernels import kernel_environment
 from amazonpay_nb.runs.notebook import Notebook, without_secrets
 from amazonpay_nb.runs.report import Run
 from amazonpay_nb.runs.runner import Case, Results, keep, run_one
-from amazonpay_nb.runs.sweep import Engine
+from amazonpay_nb.runs.sweep import Engine, programs
 from amazonpay_nb.temporary import TemporaryFolder
 
 _NAME = "amazonpay-nb"
@@ -123,7 +123,8 @@ def _results(client: Client, address: str, cases: Sequence[Case], out: Path) -> 
             while queue and len(under_way) < threads:
                 case = queue.popleft()
                 name, text = case.notebook.path.name, nbformat.writes(case.notebook.document)
-                under_way[client.submit(_play, name, text, case.texts, key=f"{_NAME}-{case.key}-{uuid4().hex}")] = case
+                key = f"{_NAME}-{case.key}-{uuid4().hex}"
+                under_way[client.submit(_play, name, text, case.texts, programs(), key=key)] = case
             with suppress(TimeoutError):  # is there still a worker?
                 done = wait(list(under_way), timeout=_PATIENCE_SECONDS, return_when="FIRST_COMPLETED").done
         for task in done:
@@ -131,8 +132,10 @@ def _results(client: Client, address: str, cases: Sequence[Case], out: Path) -> 
             yield case, _end(address, case, task, case.folder(out))
 
 
-def _play(name: str, text: str, texts: Mapping[str, str]) -> tuple[Run, dict[str, bytes]]:
+def _play(name: str, text: str, texts: Mapping[str, str], wanted: str) -> tuple[Run, dict[str, bytes]]:
     try:
+        if programs() != wanted:  # it has come later, or has the same version with a change
+            raise ConfigurationError("it has another edition of amazonpay-nb; install the same one on both.")
         with closing(TemporaryFolder()) as folder:
             file = folder.path / name
             file.write_text(text, "utf-8")

@@ -33,6 +33,8 @@ START_SECONDS = 60  # for a kernel to answer its first request
 _SEND_MILLISECONDS = 30_000
 _GLANCE_SECONDS = 1.0  # between two looks whether an answer is there
 _CONNECT_MILLISECONDS = 5  # until the next try, while a kernel that starts has no sockets yet
+_LONGEST_TEXT = 1_000_000  # characters of what a cell prints: to mask the secrets in as many takes a second
+_FLOOD = 50_000_000
 _LONGEST_ADDRESS = 80  # bytes of a socket's path, of which systems allow about 100
 # What jupyter_client says of a kernel that ended before it answered, and of one that does not answer.
 _NOT_STARTED = ("Kernel died before replying to kernel_info", "Kernel didn't respond in")
@@ -52,10 +54,32 @@ class _ShellChannel(AsyncZMQSocketChannel):
         return await super().get_msg(max(left, 0))
 
 
+class _OutputChannel(AsyncZMQSocketChannel):
+    """Keeps the beginning of what a cell prints, and ends a kernel that floods: it would fill the memory."""
+
+    printed = 0
+
+    async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:  # type: ignore[override]
+        """Return the next message."""
+        message: dict[str, Any] = await super().get_msg(timeout)
+        if message["msg_type"] == "execute_input":
+            self.printed = 0
+        elif message["msg_type"] == "stream":
+            content, before = message["content"], self.printed
+            self.printed += len(content["text"])
+            if self.printed > _LONGEST_TEXT:
+                rest = "\n… What follows is left out.\n" if before <= _LONGEST_TEXT else ""
+                content["text"] = content["text"][: max(_LONGEST_TEXT - before, 0)] + rest
+            if before <= _FLOOD < self.printed:
+                RunKernel.give_up(self.session, f"A cell printed more than {_FLOOD:,} characters.")
+        return message
+
+
 class _RunClient(AsyncKernelClient):
-    """Has its answer as soon as the kernel has it, and no request that waits forever."""
+    """Has its answer as soon as the kernel has it, no request that waits forever, and no flood."""
 
     shell_channel_class = Type(_ShellChannel)
+    iopub_channel_class = Type(_OutputChannel)
 
     def _context_default(self) -> zmq.asyncio.Context:
         context = super()._context_default()
@@ -114,6 +138,14 @@ class RunKernel(AsyncKernelManager):
         finally:
             if not self.wanted and self.provisioner:  # the run ended meanwhile, and could not end this one
                 await self.provisioner.kill()
+
+    @classmethod
+    def give_up(cls, session: Any, reason: str) -> None:
+        """End the kernel of a session, and note why."""
+        for kernel in list(cls.live):
+            if kernel.session.key == session.key and (process := getattr(kernel.provisioner, "process", None)):
+                Path(kernel.variables.get("AMAZONPAY_NB_DOUBTS", os.devnull)).write_text(reason, "utf-8")
+                process.kill()
 
     async def _async_wait(self, pollinterval: float = 0.01) -> None:
         await super()._async_wait(pollinterval)  # it ends at once; Jupyter looks ten times a second

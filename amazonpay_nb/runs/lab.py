@@ -16,6 +16,7 @@ from pathlib import Path
 
 import nbformat
 from ipykernel.ipkernel import IPythonKernel
+from jupyter_core.paths import jupyter_data_dir
 from nbformat.sign import NotebookNotary
 
 from amazonpay_nb.errors import ConfigurationError
@@ -23,7 +24,7 @@ from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.runs.notebook import notebook_folder
 from amazonpay_nb.workbench.kernel import PROGRESS
 
-# In the reader's folder: digests of what was copied, and, each in a folder, what is believed.
+# In the reader's folder: digests of what was copied.
 _OURS, _IPYTHON, _PROGRESS, _NEWER = ".lab", "ipython", "solved.txt", ".newer"
 _CONFIG = "JUPYTER_CONFIG_PATH"
 _LINK = re.compile(r"\]\(([^)#\s]+)")
@@ -46,12 +47,11 @@ def start(folder: Path, options: Sequence[str]) -> None:
 
 
 def believed(folder: Path) -> Path:
-    """Return where a folder keeps the signatures of trusted notebooks, what kernels run at first, and workspaces.
+    """Return where the signatures of a folder's trusted notebooks are, what kernels run at first, and workspaces.
 
-    It is named after the folder's place on the disk, so that nothing is believed which came with a folder: one that
-    somebody has packed, copied or checked out.
+    It is among the reader's own files, since a folder may come from anybody, packed, with anything in it.
     """
-    return folder / _OURS / str((folder / _OURS).stat().st_ino)
+    return Path(jupyter_data_dir(), "amazonpay-nb", hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16])
 
 
 def bring_up_to_date(folder: Path, files: dict[str, bytes], *, fresh: bool, say: Callable[[str], object]) -> None:
@@ -68,7 +68,7 @@ def bring_up_to_date(folder: Path, files: dict[str, bytes], *, fresh: bool, say:
         raise ConfigurationError(f"{folder} has other files in it.", advice="Choose another folder with --to.")
     folder.mkdir(parents=True, exist_ok=True)
     ours.mkdir(mode=0o700, exist_ok=True)
-    # JupyterLab trusts what it says, IPython runs what it has, and the folder's owner can put another one there.
+    # JupyterLab shows, and kernels run, what others can put there.
     for place, owners in ((folder, {0, os.geteuid()}), (ours, {os.geteuid()})):
         found = place.lstat() if place == ours else place.stat()
         if found.st_uid not in owners or found.st_mode & stat.S_IWOTH or stat.S_ISLNK(found.st_mode):
@@ -87,13 +87,13 @@ def bring_up_to_date(folder: Path, files: dict[str, bytes], *, fresh: bool, say:
 
 def _prepare(place: Path) -> None:
     profile, settings = place / _IPYTHON / "profile_default", place / "jupyter_server_config.json"
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
     profile.mkdir(parents=True, exist_ok=True)
     write_whole(profile / "ipython_kernel_config.json", json.dumps(_EXPLAINS))
     if not settings.exists():
-        relative = f"{place.parent.name}/{place.name}"  # the reader may move the folder
         lab = {
-            "NotebookNotary": {"data_dir": relative},
-            "LabApp": {"workspaces_dir": f"{relative}/workspaces"},
+            "NotebookNotary": {"data_dir": str(place)},
+            "LabApp": {"workspaces_dir": f"{place}/workspaces"},
             # To a cookie, all servers of this machine are one: it goes where nobody else knows the path.
             "ServerApp": {"base_url": f"/{secrets.token_urlsafe(16)}/"},
         }

@@ -25,7 +25,6 @@ _LINK = re.compile(r"(?<!!)\[([^\[\]]+)\]\((?!#)(?:[^()\s]|\([^()\s]*\))+\)")
 _HTML_LINK = re.compile(r'<a (?:(?!href="(?!#))[^<>])*href="[^<>]*>((?:[^<]|<(?!/?a[ >]))*)</a>')
 # The lines at the ends of a chapter that lead to another one.
 _WAY_LINE = re.compile(r"^\*\*(?:Back|Next):\*\*.*(?:\n|$)", re.MULTILINE)
-_LONGEST = 1_000_000  # characters of what a cell prints: masking takes a second for as many
 _OPEN = ("workbench.open", "amazonpay_nb.workbench.open")
 _WITH_SOCKETS = ("07", "12")
 _PARAMETERS = {"parameters", "injected-parameters"}  # the tags of their cells
@@ -177,7 +176,7 @@ def outputs_of(document: Any) -> list[Any]:
 
 
 def in_whole_texts(document: Any) -> Any:
-    """Return the notebook with one text for what a cell prints, and one for its errors; the rest of a flood is counted.
+    """Return the notebook with one text for what a cell prints, and one for its errors.
 
     A kernel sends pieces of any size; whole, the same run gives the same notebook.  nbclient's own way takes minutes
     for a line of 300,000 characters.
@@ -193,9 +192,7 @@ def in_whole_texts(document: Any) -> Any:
             if output.output_type == "stream":
                 # What comes after \r is written over what was before; one at the end of a line says nothing.
                 lines = (line[line.rfind("\r", 0, -1) + 1 :] for line in "".join(pieces[output.name]).split("\n"))
-                text = "\n".join(lines)
-                more = len(text) - _LONGEST
-                output.text = f"{text[:_LONGEST]}\n… {more} more characters\n" if more > 0 else text
+                output.text = "\n".join(lines)
         for number in range(len(kept) - 1):  # which of two came first is a matter of chance
             if [output.get("name") for output in kept[number : number + 2]] == ["stderr", "stdout"]:
                 kept[number : number + 2] = kept[number + 1], kept[number]

@@ -160,9 +160,10 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
             problem = f"{hidden.path.parent} cannot keep {written.stem}: {stopped.message if stopped else 'no room'}"
             advice = "Make room there, or set TMPDIR to another folder."
             raise ConfigurationError(problem, advice=advice) from None
-        failure = failure_of(document) or stopped
-        if not failure and doubts.exists():  # of a task, whose output no cell shows
+        failure = failure_of(document)
+        if not failure and doubts.exists():  # of a task, whose output no cell shows, or of a kernel that was given up
             failure = Failure(plain(doubts.read_text("utf-8", "replace").partition("\n")[0]))
+        failure = failure or stopped
         if connections.exists():
             hosts = ", ".join(dict.fromkeys(connections.read_text("utf-8", "replace").splitlines()))
             failure = Failure(f"It tried to connect to {hosts}, and this run is offline.")

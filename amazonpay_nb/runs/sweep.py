@@ -12,9 +12,10 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -107,16 +108,16 @@ def cases_of(path: Path) -> list[Case]:
     paths = find_notebooks(names)
     check_names(paths)
     cases: dict[str, Case] = {}
-    package = _programs(Path(__file__).parents[1].rglob("*.*"))
     for notebook in map(Notebook.read, paths):
         content = [(cell.cell_type, cell.source, cell.metadata.get("tags")) for cell in notebook.document.cells]
         digest = hashlib.sha256(json.dumps([notebook.path.stem, content]).encode())
-        programs = package + _programs(notebook.path.parent.glob("*.*"))
+        beside = (notebook.path.parent.glob(names) for names in ("*.*", "*/*.*"))
+        edition = programs() + _digest(itertools.chain(*beside))
         for place, row in matrix.rows():
             texts = {name: _text(value) for name, value in row.items()}
             one = digest.copy()
             one.update(json.dumps(texts, sort_keys=True).encode())
-            key, name = one.hexdigest()[:16] + programs, re.sub(r"[^\w.-]+", "-", "-".join(redact(texts).values()))[:80]
+            key, name = one.hexdigest()[:16] + edition, re.sub(r"[^\w.-]+", "-", "-".join(redact(texts).values()))[:80]
             page = f"notebooks/{name}-{key[:8]}/{notebook.path.stem}.html"
             case = cases.setdefault(key, Case(notebook, texts, page, key))
             try:
@@ -129,11 +130,19 @@ def cases_of(path: Path) -> list[Case]:
     return list(cases.values())
 
 
-def _programs(files: Iterable[Path]) -> str:
-    # What else a case depends on: one that has passed with an earlier edition of it has to run again.
+@cache
+def programs() -> str:
+    """Return a digest of this package: a case that has passed with another edition of it has to run again."""
+    package = Path(__file__).parents[1]
+    # A wheel has the examples in it, and a checkout has them beside it.
+    return _digest(file for file in package.rglob("*.*") if package / "examples" not in file.parents)
+
+
+def _digest(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for file in sorted(file for file in files if file.suffix in (".py", ".toml", ".j2") and file.is_file()):
-        digest.update(file.read_bytes())
+        with suppress(PermissionError):  # what cannot be read is no part of a case, either
+            digest.update(file.read_bytes())
     return digest.hexdigest()[:8]
 
 

@@ -376,6 +376,11 @@ class TestStoreCheck:
         done = run("emulator", "--store", store, timeout=PATIENCE)
         assert (done.returncode, why.format(path=store) in done.stderr) == (2, True)
         assert {path.name: path.read_bytes() for path in store.parent.iterdir() if path.is_file()} == before
+        if end:  # what can be read is kept by the command that it names
+            kept = done.stderr.partition(" keep what can be read: ")[2].partition("); choose")[0]
+            subprocess.run(["sh", "-c", kept], check=change is not None, stderr=subprocess.DEVNULL)
+            left = [line for line in self.found(store)[1] if line.startswith("✗")]
+            assert left == [] or "it is empty" in left[0]
 
     def test_a_journal_without_its_file(self, store: Path) -> None:
         """All of a world may be in it; only its owner deletes it, and then a new world begins."""

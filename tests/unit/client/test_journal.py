@@ -2,6 +2,8 @@ import base64
 import copy
 import json
 import os
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -20,6 +22,7 @@ from amazonpay_nb.client.journal import (
     SHOP_SERVER,
     Exchange,
     Journal,
+    Step,
 )
 from amazonpay_nb.client.ledger import course
 from amazonpay_nb.errors import ConfigurationError
@@ -27,6 +30,7 @@ from amazonpay_nb.redaction import redact
 from amazonpay_nb.spec.machine import NEW, Machine
 from amazonpay_nb.spec.states import CHARGE, REFUND
 from amazonpay_nb.workbench.diagrams import sequence_diagram
+from tests.processes import PATIENCE
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 CHARGE_ID = "S01-1234567-7654321-C012345"
@@ -510,6 +514,21 @@ def test_a_file_of_another_program_is_refused(line: str, tmp_path: Path) -> None
     (tmp_path / "run.jsonl").write_text(line, "utf-8")
     with pytest.raises(ConfigurationError, match=r"run\.jsonl is no journal of a run"):
         Journal.read(tmp_path / "run.jsonl")
+
+
+def test_a_journal_is_written_after_a_fork(tmp_path: Path) -> None:
+    """Though a thread, which only the parent has, was just writing it."""
+    script = (
+        "import os, sys; from datetime import UTC, datetime; from pathlib import Path\n"
+        "from amazonpay_nb.client.journal import BUYER, SHOP_PAGE, Journal\n"
+        "journal = Journal(file=Path(sys.argv[1]))\n"
+        "with journal._lock:\n"
+        "    if child := os.fork(): sys.exit(os.waitpid(child, 0)[1])\n"
+        "    journal.step(BUYER, SHOP_PAGE, 'opens', datetime.now(UTC))"
+    )
+    file = tmp_path / "run.jsonl"
+    subprocess.run([sys.executable, "-c", script, str(file)], check=True, timeout=PATIENCE)
+    assert [entry.text for entry in Journal.read(file) if isinstance(entry, Step)] == ["opens"]
 
 
 @pytest.mark.parametrize("kind", ["a pipe", "a link", "a huge file"])

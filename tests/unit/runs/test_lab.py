@@ -42,7 +42,8 @@ def version(*sources: str, page: str = "One page.") -> dict[str, bytes]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
     return tmp_path / "mine"
 
 
@@ -243,20 +244,19 @@ def test_nothing_is_believed_that_came_with_a_folder(
     folder: Path, update: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     """One that somebody has prepared, and packed: its programs would run in each kernel, its pages run theirs."""
-    update(version("1"))
-    theirs, victim = believed(folder), tmp_path / "victim"
+    victim = tmp_path / "victim"
     victim.write_text("precious")
-    (theirs / "ipython/profile_default/startup").mkdir()
-    (theirs / "ipython/profile_default/startup/00.py").write_text("import antigravity")
-    for name in ("lock", "nbsignatures.db", "notebook_secret", "ipython"):
+    startup = folder / ".lab/ipython/profile_default/startup"
+    startup.mkdir(parents=True)
+    folder.joinpath(".lab").chmod(0o700)
+    (startup / "00.py").write_text("import antigravity")
+    for name in ("lock", "nbsignatures.db", "notebook_secret", "jupyter_server_config.json", "edition.json.unfinished"):
         (folder / ".lab" / name).symlink_to(victim)
-    copy = tmp_path / "unpacked"
-    shutil.copytree(folder, copy, symlinks=True)
-    bring_up_to_date(copy, version("1"), fresh=False, say=str)
-    assert [path.name for path in believed(copy).rglob("ipython/profile_default/*")] == ["ipython_kernel_config.json"]
-    notary = NotebookNotary(data_dir=str(believed(copy)))
-    assert not notary.check_signature(nbformat.read(copy / NAME, as_version=4))
-    notary.store.close()
+    update(version("1"))
+    theirs = folder.resolve()
+    assert [path for path in believed(folder).parents if path == theirs] == []
+    assert stat.S_IMODE(believed(folder).stat().st_mode) == 0o700
+    assert [path.name for path in believed(folder).rglob("profile_default/*")] == ["ipython_kernel_config.json"]
     assert victim.read_text() == "precious"
 
 
@@ -364,7 +364,7 @@ def lab(folder: Path, *options: str, root: bool = True, **more: Any) -> subproce
 
 
 def test_the_command_writes_into_that_folder_alone(tmp_path: Path) -> None:
-    """Not into the home of its reader, and not into the repository; twice says the same."""
+    """Besides what is the reader's own, among Jupyter's data; not into the repository; twice says the same."""
     home, folder = tmp_path / "home", tmp_path / "work book"
     home.mkdir()
     places = {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
@@ -373,7 +373,8 @@ def test_the_command_writes_into_that_folder_alone(tmp_path: Path) -> None:
         done = lab(folder, env=places, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith(f"Your copies of the workbook are in {folder}.\n4.")
-    assert not list(home.iterdir())
+    data = home / ".local/share/jupyter/amazonpay-nb"  # signatures, and what kernels run: no folder may bring it
+    assert [*home.iterdir(), *home.glob(".local/share/jupyter/*")] == [home / ".local", data]
     assert tracked == {path: path.read_bytes() for path in find_notebooks([])}
     assert edition().keys() <= {str(path.relative_to(folder)) for path in folder.rglob("*")}
     assert {path.name for path in folder.iterdir()} == {".lab", *(name.split("/")[0] for name in edition())}

@@ -186,7 +186,17 @@ class TestRun:
         run([tmp_path / "flood.ipynb"], {}, out=tmp_path / "out")
         (output,) = nbformat.read(tmp_path / "out" / "flood.ipynb", as_version=4).cells[-1].outputs
         assert len(output.text) < 1_001_000
-        assert output.text.endswith("\n… 10000001 more characters\n")
+        assert output.text.endswith("\n… What follows is left out.\n")
+
+    @pytest.mark.parametrize("warm", [False, True])
+    def test_a_flood_without_an_end_ends_its_kernel(self, tmp_path: Path, warm: bool) -> None:
+        """It would fill the memory until the cell's time is over; the other notebooks have their results."""
+        write(tmp_path, "flood", "while True:\n    print('still waiting for the shop\\n' * 5000)")
+        paths = [tmp_path / "flood.ipynb", write(tmp_path, "calm", "print(1)"), write(tmp_path, "too", "print(2)")]
+        flood, *others = run(paths, {}, out=tmp_path / "out", jobs=2, warm=warm).runs
+        assert flood.failure
+        assert flood.failure.message == "A cell printed more than 50,000,000 characters."
+        assert [one.failure for one in others] == [None, None]
 
     def test_what_is_printed_over_is_gone(self, tmp_path: Path) -> None:
         """As on a terminal; and errors come after the rest."""
