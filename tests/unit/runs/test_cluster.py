@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from tests.unit.runs.test_runner import write
 from tests.unit.runs.test_sweep import command, matrix, rows_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+PACKAGE = Path(__file__).parents[3] / "amazonpay_nb"
 COMMAND = [sys.executable, "-m", "amazonpay_nb", "sweep"]
 # Like all that is below them, a worker's kernels have its process number in their environment.
 DASK = ["/bin/sh", "-c", 'export WORKER=$$; exec "$@"', "sh", sys.executable, "-m", "dask"]
@@ -146,6 +148,20 @@ def test_a_cluster_that_cannot_be_used_is_named(
     cluster.worker("other", PYTHONPATH=other_version(tmp_path))
     assert "there is version 99 of amazonpay-nb; here is " in refusal(cluster.address)
     assert (out / "summary.json").read_text() == "before"
+
+
+def test_a_worker_with_another_edition_plays_no_case(cluster: Cluster, tmp_path: Path) -> None:
+    """The same version with a change in it is found with the first case, and so is a worker that comes later."""
+    theirs = tmp_path / "theirs"
+    shutil.copytree(PACKAGE, theirs / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+    with (theirs / PACKAGE.name / "errors.py").open("a") as file:
+        file.write("# one line more\n")
+    write(tmp_path, "mine", "1")
+    path = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2]})
+    cluster.worker("other", PYTHONPATH=str(theirs))
+    done = command(path, "--out", tmp_path / "out", "--scheduler", cluster.address)
+    assert (done.exit_code, "Traceback" in done.output) == (2, False), done.output
+    assert "cannot run mine.ipynb: it has another edition of amazonpay-nb; install the same one on both." in done.output
 
 
 def test_what_is_no_scheduler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
