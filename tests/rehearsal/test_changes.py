@@ -93,11 +93,12 @@ def test_a_notebook_shows_what_was_judged_and_one_judgement_line_by_line() -> No
 
 
 def test_a_reader_who_interrupts_a_cell_reads_so() -> None:
-    """A sentence in the place of a traceback, however often the button is pressed; the server has ended."""
+    """A sentence in the place of a traceback, however often one presses among checks; the server has ended."""
     mark = uuid.uuid4().hex
     cell = f"""
+        from threading import Event
         from amazonpay_nb.rehearsal import example, rehearse
-        say = lambda result: print(result.status, end=".", flush=True)
+        say = lambda result: (print(result.status, end=".", flush=True), result.status == "passed" and Event().wait(2))
         rehearse(example("shop_python"), browser="none", environment={{"MARK": {mark!r}}}, say=say)"""
     with kernel() as (manager, client):
         client.execute(textwrap.dedent(cell))

@@ -355,21 +355,18 @@ class TestStoreCheck:
         assert any(line.startswith(("✗ SQLite's integrity check finds", "✗ it cannot be read")) for line in lines)
 
     @pytest.mark.parametrize(
-        ("end", "offset", "change", "why"),
-        [("-wal", 24, b"\0", "{path}-wal is damaged"), ("-wal", 20, b"\0" * 4, "{path}-wal is damaged"),
-         ("-wal", 40, b"\0", "{path}-wal is damaged"), ("-wal", 32 + 3 * 2072, b"\0" * 4096, "{path}-wal is damaged"),
-         ("", 0, None, "{path}-wal is damaged"), ("-wal", 0, None, "it is empty, though {path}.keys")],
+        ("end", "offset", "count", "why"),
+        [("-wal", 24, 1, "{path}-wal is damaged"), ("-wal", 20, 4, "{path}-wal is damaged"),
+         ("-wal", 40, 1, "{path}-wal is damaged"), ("-wal", 32 + 3 * 2072, 4096, "{path}-wal is damaged"),
+         ("", 0, 0, "{path}-wal is damaged"), ("-wal", 0, 0, "it is empty, though {path}.keys")],
     )  # fmt: skip
-    def test_one_that_has_lost_its_journal(
-        self, store: Path, end: str, offset: int, change: bytes | None, why: str
-    ) -> None:
+    def test_one_that_has_lost_its_journal(self, store: Path, end: str, offset: int, count: int, why: str) -> None:
         """A log that SQLite would delete, or read in part, or a file that somebody emptied: no new world begins."""
         with store.with_name(f"{store.name}{end}").open("r+b") as file:
-            if change is None:
-                file.truncate()
-            else:
-                file.seek(offset)
-                file.write(change)
+            file.seek(offset)
+            other = bytes(255 - byte for byte in file.read(count))  # whatever they were, they are others now
+            file.seek(offset)
+            file.write(other) if count else file.truncate()
         code, lines = self.found(store)
         assert (code, [line for line in lines if line.startswith("✗ " + why.format(path=store))]) == (1, lines[-1:])
         before = {path.name: path.read_bytes() for path in store.parent.iterdir() if path.is_file()}
@@ -378,7 +375,7 @@ class TestStoreCheck:
         assert {path.name: path.read_bytes() for path in store.parent.iterdir() if path.is_file()} == before
         if end:  # what can be read is kept by the command that it names
             kept = done.stderr.partition(" keep what can be read: ")[2].partition("); choose")[0]
-            subprocess.run(["sh", "-c", kept], check=change is not None, stderr=subprocess.DEVNULL)
+            subprocess.run(["sh", "-c", kept], check=count > 0, stderr=subprocess.DEVNULL)
             left = [line for line in self.found(store)[1] if line.startswith("✗")]
             assert left == [] or "it is empty" in left[0]
 
