@@ -30,6 +30,7 @@ from amazonpay_nb.client.journal import PARTICIPANTS
 from amazonpay_nb.rehearsal.plan import ROWS
 from amazonpay_nb.runs import recordings
 from amazonpay_nb.runs.kernels import RunKernel, kernel_environment
+from amazonpay_nb.runs.notebook import in_whole_texts
 from amazonpay_nb.runs.probes import probes
 from amazonpay_nb.spec import money, operations, parity, reasons, regions, simulations, states
 from amazonpay_nb.spec.machine import FollowUp, Machine
@@ -67,7 +68,6 @@ def executed(path: Path) -> str:
         timeout=120,
         record_timing=False,
         store_widget_state=False,
-        coalesce_streams=True,
         shutdown_kernel="immediate",
         resources={"metadata": {"path": str(path.parent)}},
         kernel_manager_class=RunKernel,
@@ -75,7 +75,7 @@ def executed(path: Path) -> str:
     # Jupyter makes an event loop for this thread and leaves it open.
     with closing(ensure_event_loop()):
         client.execute()
-    for cell in notebook.cells:
+    for cell in in_whole_texts(notebook).cells:
         for key in {"execution", "papermill"} & set(cell.metadata):
             del cell.metadata[key]
         for output in cell.get("outputs", ()):

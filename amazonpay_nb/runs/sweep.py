@@ -36,7 +36,7 @@ _RESULT = (
     "chargeState", "refundId", "refundState",
 )  # fmt: skip
 # Also after what a table program may take for the end of a cell.
-_FORMULA = re.compile(r"(?:.*[;\t\r\n]\s*)?(?:[=＝@\t\r]|[+-](?!\d+(?:\.\d+)?$))", re.DOTALL)
+_FORMULA = re.compile(r"(?:.*[;\t\r\n] *)?(?:[=＝@\t\r]|[+-](?!\d+(?:\.\d+)?$))", re.DOTALL)
 _MOST_CASES = 100_000  # before those that are excluded; each takes memory from the start
 _LINES, _REPORTS = "cases.jsonl", ("report.html", "junit.xml", "sweep.csv", "summary.json")
 
