@@ -49,11 +49,21 @@ class _Limited:
         return (info == "is_readable" and self._process != os.getpid()) or self._inner.get_extra_info(info)
 
 
+class _Cookies(httpx.Cookies):
+    """Looks at an answer that has cookies alone; httpx prepares every answer to be looked at, which takes its time."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        if "set-cookie" in response.headers:
+            super().extract_cookies(response)
+
+
 class Client(httpx.Client):
     """A client whose answers come in time, to the process that asked: after a fork, each has connections of its own."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self._cookies, jar = _Cookies(), self.cookies.jar
+        self._cookies.jar = jar
         self._options, self._process = options, os.getpid()
         for way in (self._transport, *self._mounts.values()):
             if isinstance(way, httpx.HTTPTransport):

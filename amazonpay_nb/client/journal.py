@@ -100,7 +100,8 @@ class Journal:
 
     def _append(self, entry: Exchange | Step) -> None:
         self._entries.append(entry)
-        self._write(_exported(entry))
+        if self._file:
+            self._write(_exported(entry))
 
     def _write(self, line: dict[str, Any]) -> None:
         if self._file:

@@ -241,11 +241,11 @@ class ControlInterface:
         return accounts[merchant_id]
 
     @_call("GET", "notifications")
-    async def _notifications(self) -> Answer:
-        """Show what was announced, once all that is due has been delivered."""
+    async def _notifications(self, skip: Annotated[int, Field(ge=0)] = 0) -> Answer:
+        """Show what was announced, but the first *skip*, once all that is due has been delivered."""
         await self._deliveries.settle()
         rows = sorted(self._world.store.every(NOTIFICATION), key=lambda row: int(row.notes.number))
-        return {"notifications": [_entry(row) for row in rows]}
+        return {"notifications": [_entry(row) for row in rows[skip:]]}
 
     @_call("POST", "notifications/endpoint")
     async def _set_endpoint(self, url: str | None, merchant_id: str | None = None) -> Answer:

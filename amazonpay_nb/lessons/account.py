@@ -165,8 +165,8 @@ class MerchantAccount:
         """Return which of these objects were announced since the last time, in order, for example ``CHARGE``."""
         if not self._listens:
             return []
-        rows = self.emulator.control.get("notifications")["notifications"]
-        new, self._announced = rows[self._announced :], len(rows)
+        new = self.emulator.control.get(f"notifications?skip={self._announced}")["notifications"]
+        self._announced += len(new)
         return [row["objectType"] for row in new if row["objectId"] in ids]
 
 

@@ -9,7 +9,7 @@ import random
 import sys
 import time
 import weakref
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -32,7 +32,6 @@ from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession,
 from amazonpay_nb.spec.flows import flow_of
 from amazonpay_nb.spec.money import format_amount, parse_amount
 from amazonpay_nb.spec.regions import region as region_of
-from amazonpay_nb.temporary import TemporaryFolder
 from amazonpay_nb.workbench import kernel
 from amazonpay_nb.workbench.claims import RESULT, Claim, Result
 from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
@@ -96,7 +95,6 @@ class Workbench:
         self._allow_live = allow_live
         self.key_pair: MerchantKeys | None = None
         self._client: AmazonPayClient | None = None
-        self._key_folder = self._resources.enter_context(closing(TemporaryFolder())).path
         self._random: random.Random = random.SystemRandom()
         self.emulator: Emulator | None = None
         if environment == "emulator":
@@ -123,21 +121,21 @@ class Workbench:
     def set_up_keys(self) -> MerchantKeys:
         """Return the merchant's key pair, ready to sign.
 
-        On the emulator this makes a pair, writes it to a file that only you can read, and registers the public key.
+        On the emulator this makes a pair, writes it to a file that only you can read, and registers the public key;
+        a pair that is in use already stays.
         On the Sandbox and on live it reads the pair that the environment variables name.
 
         Raises:
             ConfigurationError: A variable is missing, or the key does not fit region and environment.
         """
-        path = self._key_folder / "private.pem"
         if self.emulator is None:
             key = key_files.source(account_variable("private_key_file"))
             pair = key_files.load(key, account_variable("public_key_id"))
             return self.use_keys(pair, key if isinstance(key, Path) else None)
-        if path.exists():
-            return self.keys
-        pair = key_files.generate()
-        return self.use_keys(pair, key_files.save(pair, path))
+        if self.key_pair:
+            return self.key_pair
+        merchant = self.emulator.merchant
+        return self.use_keys(merchant.keys, merchant.private_key_file)
 
     def use_keys(self, keys: MerchantKeys, private_key_file: Path | None = None) -> MerchantKeys:
         """Sign with this pair from now on; the emulator registers its public key and gives it an id."""

@@ -151,9 +151,10 @@ def test_without_keys_there_is_no_client(wb: Workbench) -> None:
 def test_keys_are_made_once_and_for_their_owner_alone(wb: Workbench) -> None:
     """Running the cell again keeps the pair; the file has mode 0600 and goes with the workbench."""
     keys = wb.set_up_keys()
-    path = wb._key_folder / "private.pem"
+    path = wb.private_key_file
 
     assert wb.set_up_keys() is keys
+    assert path is not None
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert all(ok for ok, _ in wb.check_keys())
     wb.close()
