@@ -242,7 +242,7 @@ class ControlInterface:
 
     @_call("GET", "notifications")
     async def _notifications(self, skip: Annotated[int, Field(ge=0)] = 0) -> Answer:
-        """Show what was announced, but the first *skip*, once all that is due has been delivered."""
+        """Show what was announced, without the first *skip*, once all that is due has been delivered."""
         await self._deliveries.settle()
         rows = sorted(self._world.store.every(NOTIFICATION), key=lambda row: int(row.notes.number))
         return {"notifications": [_entry(row) for row in rows[skip:]]}

@@ -11,6 +11,7 @@ import gc
 import io
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -155,6 +156,7 @@ def serve(number: int) -> None:
         with suppress(ImportError), redirect_stdout(screen), redirect_stderr(screen):
             import_module(name)
     compile_templates()
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # OpenSSL reads its settings for the first one
     del builtins.get_ipython  # type: ignore[attr-defined]
     imported = dict(os.environ.items() - before.items())  # what libraries, such as debugpy, set at their import
     kernels: list[int] = []

@@ -73,7 +73,8 @@ class EnvelopeSigner:
             key_type=trustme.KeyType.RSA,
         )  # fmt: skip
         self.certificate = issued.cert_chain_pems[0].bytes()
-        self._key = cast(RSAPrivateKey, load_pem_private_key(issued.private_key_pem.bytes(), None))
+        key = load_pem_private_key(issued.private_key_pem.bytes(), None, unsafe_skip_rsa_key_validation=True)
+        self._key = cast(RSAPrivateKey, key)  # which was made a moment ago, so it is not examined for as long again
 
     def sign(self, envelope: Envelope) -> Envelope:
         """Return *envelope* with the signature that its version asks for."""

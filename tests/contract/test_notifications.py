@@ -17,6 +17,7 @@ import pytest
 from amazonpay_nb.client.notifications import Notification, NotificationReader
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.emulator.notifications import post
+from amazonpay_nb.emulator.remote import ControlError
 from amazonpay_nb.spec.notifications import DRILLS, RETRIES
 from tests.emulated import Json, Shop, usd
 from tests.processes import PATIENCE
@@ -221,6 +222,17 @@ def test_a_chargeback_is_announced_with_a_dispute(shop: Shop, endpoint: Endpoint
     assert (last.object_type, last.object_id, last.charge_permission_id) == ("CHARGEBACK", dispute, wallet)
     assert dispute.startswith(f"{charge.rpartition('-')[0]}-B")
     assert shop.state("getDispute", dispute) == "ActionRequired"
+
+
+def test_those_that_are_known_are_left_out(shop: Shop) -> None:
+    """Who has counted asks for the rest; a number that cannot be a count is refused."""
+    shop.charge(shop.wallet(), captureNow=True)
+    everything, ask = announced(shop), shop.emulator.control.get
+    for known in (0, 1, len(everything), len(everything) + 1):
+        assert ask(f"notifications?skip={known}")["notifications"] == everything[known:]
+    for wrong in ("-1", "x", "0.5"):
+        with pytest.raises(ControlError, match="skip"):
+            ask(f"notifications?skip={wrong}")
 
 
 def test_nothing_is_announced_to_nobody(na: Shop) -> None:

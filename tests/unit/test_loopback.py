@@ -17,7 +17,14 @@ import pytest
 import trustme
 from starlette.types import Receive, Scope, Send
 
-from amazonpay_nb.loopback import LoopbackServer, http_client, open_port, port_for_another, relative_address
+from amazonpay_nb.loopback import (
+    LoopbackServer,
+    http_client,
+    no_cookies,
+    open_port,
+    port_for_another,
+    relative_address,
+)
 from tests.processes import PATIENCE
 
 
@@ -184,6 +191,27 @@ def test_a_forked_process_opens_its_own_connection(tmp_path: Path, scheme: str, 
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     server.stop()
     assert (done.returncode, done.stderr) == (0, "")
+
+
+async def remembering(scope: Scope, receive: Receive, send: Send) -> None:
+    """Give a cookie to who asks for one, and answer with those that come back."""
+    if scope["type"] == "lifespan":
+        await started(receive, send)
+        return
+    headers = [(b"set-cookie", b"visit=7; Path=/")] if scope["path"] == "/new" else []
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": dict(scope["headers"]).get(b"cookie", b"")})
+
+
+def test_a_client_keeps_cookies_unless_it_shall_not() -> None:
+    """Also through answers that have none."""
+    server = LoopbackServer(remembering).start()
+    with http_client() as keeps, http_client(cookies=no_cookies()) as forgets:
+        for client, cookie in ((keeps, "visit=7"), (forgets, "")):
+            texts = [client.get(f"{server.url}/{path}").text for path in ("old", "new", "old", "old")]
+            assert texts == ["", "", cookie, cookie]
+        assert dict(keeps.cookies) == {"visit": "7"}
+    server.stop()
 
 
 def test_it_stops_when_it_is_told() -> None:

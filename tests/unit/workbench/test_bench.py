@@ -149,9 +149,11 @@ def test_without_keys_there_is_no_client(wb: Workbench) -> None:
 
 
 def test_keys_are_made_once_and_for_their_owner_alone(wb: Workbench) -> None:
-    """Running the cell again keeps the pair; the file has mode 0600 and goes with the workbench."""
+    """Running the cell again keeps the pair, the emulated account's; its file has mode 0600 and ends with it."""
     keys = wb.set_up_keys()
     path = wb.private_key_file
+    assert wb.emulator is not None
+    assert keys == wb.emulator.merchant.keys
 
     assert wb.set_up_keys() is keys
     assert path is not None
