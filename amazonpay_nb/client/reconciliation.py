@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.ledger import table
+from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.extras import explained
 from amazonpay_nb.limits import whole
 from amazonpay_nb.loopback import http_client
@@ -24,11 +25,16 @@ _COLUMNS = (
 )  # fmt: skip
 
 _HEAD = 5  # lines of a settlement file above its columns
+_NEEDS = ("TransactionType", "AmazonTransactionId", "TransactionAmount", "CurrencyCode")
 _LONGEST = 256 * 2**20  # bytes of one: about a million lines
 
 
 def read_settlement(place: str) -> "pandas.DataFrame":
-    """Return the lines of a settlement file, a path or a report document's url, with amounts as decimals."""
+    """Return the lines of a settlement file, a path or a report document's url, with amounts as decimals.
+
+    Raises:
+        ConfigurationError: It is another file, or one of its amounts is no number.
+    """
     with explained("workbook"):
         import pandas  # slow to import
 
@@ -37,9 +43,15 @@ def read_settlement(place: str) -> "pandas.DataFrame":
         with http_client() as http:
             answer = whole(http, http.build_request("GET", place), longest=_LONGEST)
             file = StringIO(answer.raise_for_status().text)
-    lines = pandas.read_csv(file, skiprows=_HEAD, dtype=str)  # an id may be digits
-    for name in lines.filter(regex="(Amount|Fee)$"):
-        lines[name] = lines[name].map(Decimal)
+    try:
+        lines = pandas.read_csv(file, skiprows=_HEAD, dtype=str)  # an id may be digits
+        for name in lines.filter(regex="(Amount|Fee)$"):
+            lines[name] = lines[name].map(Decimal)
+        if not lines[[*_NEEDS]]["TransactionAmount"].map(Decimal.is_finite).all():
+            raise ValueError
+    except (ArithmeticError, KeyError, ValueError):  # pandas makes its errors of ValueError
+        problem = f"{place.partition('?')[0]} is no settlement file, or one of its amounts is no number."
+        raise ConfigurationError(problem, advice="Give a settlement report as Amazon wrote it.") from None
     return lines
 
 

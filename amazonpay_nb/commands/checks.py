@@ -122,7 +122,7 @@ def parity(base_url: str | None, region: str, compare: Path | None, **options: A
 
     Without an address, an emulator is started and asked.  No probe spends money: live is refused.
 
-    Exit code: 0 every claim that was reached is equal, 1 one differs, 2 this cannot be asked.
+    Exit code: 0 every claim that was reached is equal, 1 one differs or none was reached, 2 this cannot be asked.
     """
     from amazonpay_nb.runs import recordings
     from amazonpay_nb.runs.parity import record, target
@@ -134,7 +134,7 @@ def parity(base_url: str | None, region: str, compare: Path | None, **options: A
         here = record(place, say=partial(say, err=True), **options)
     comparison = recordings.compare(here, there) if there else recordings.claimed(here)
     say(recordings.text(comparison))
-    return comparison, not comparison["different"]
+    return comparison, bool(comparison["equal"]) and not comparison["different"]
 
 
 @click.command()

@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import tenacity
+
 from amazonpay_nb.emulator.records import NOTES, AnyRecord, Record
 from amazonpay_nb.emulator.store_file import SCHEMA, VERSION, content, findings
 from amazonpay_nb.spec.parts import to_json
@@ -77,7 +79,9 @@ class Store:
             if path != ":memory:":
                 # SQLite's own lock is on the file, and ends when this process closes any descriptor of it.
                 log = self._held.enter_context(Path(f"{path}-wal").open("r+b"))  # noqa: SIM115 (until `close`)
-                fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Somebody who checks the store has it for a moment; an emulator's lock has been noticed before.
+                stop, pause = tenacity.stop_after_delay(1), tenacity.wait_fixed(0.01)
+                tenacity.Retrying(stop=stop, wait=pause, reraise=True)(fcntl.flock, log, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (sqlite3.Error, ValueError, OSError) as error:
             if "locked" in str(error):  # another emulator has begun it meanwhile
                 self._made.clear()

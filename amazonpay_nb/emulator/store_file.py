@@ -12,8 +12,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from amazonpay_nb.emulator.records import NOTES, Merchant
 from amazonpay_nb.spec.addresses import is_endpoint
@@ -45,9 +48,10 @@ _NUMBERS = ("drawn", "seed", "spent ", "starts")  # settings of these names
 _NEVER = "2026-01-15T00:00:00+00:00"  # stands in for a time that is missing
 _FIRST, _LAST = (datetime(year, 1, 1, tzinfo=UTC) for year in (1900, 9900))  # what is planned lies between them
 _KINDS = {"answer": dict, **NOTES}
+_typed = cache(TypeAdapter)
 _EVERYTHING = (
-    "SELECT kind, document, notes, due, planned, trigger FROM objects UNION ALL "
-    "SELECT 'answer', coalesce(nullif(body, ''), 'null'), '{}', '', 0, '' FROM answers"
+    "SELECT kind, id, document, notes, due, planned, trigger FROM objects UNION ALL "
+    "SELECT 'answer', '', coalesce(nullif(body, ''), 'null'), '{}', '', 0, '' FROM answers"
 )
 
 # A command by which what can be read of a log goes into the file that it needs at the end.
@@ -190,6 +194,8 @@ def _tables(db: sqlite3.Connection) -> list[tuple[str, str]]:
 def _settings(db: sqlite3.Connection) -> dict[str, Any]:
     try:
         settings = {name: json.loads(value) for name, value in db.execute("SELECT name, value FROM settings")}
+        if not settings.get("merchants", True):
+            raise ValueError("nobody has an account")
         for row in settings.get("merchants", ()):
             one = Merchant(**row)
             "".join((one.merchant_id, one.store_id, one.name, one.endpoint, *one.keys.values()))
@@ -212,13 +218,14 @@ def _records(db: sqlite3.Connection) -> Iterator[Finding]:
     result = "; ".join(problems).replace("\n", " ") or "nothing wrong"
     yield not problems, f"SQLite's integrity check finds {result}"
     counts: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
-    for kind, document, notes, due, planned, trigger in db.execute(_EVERYTHING):
+    for kind, object_id, document, notes, due, planned, trigger in db.execute(_EVERYTHING):
         good = False
         with suppress(*_UNREADABLE):
-            json.loads(document, parse_constant=int).keys()  # which NaN is not
+            ids = json.loads(document, parse_constant=int).values()  # int takes no NaN
             _KINDS[kind](**json.loads(notes))
+            _typed(_KINDS[kind]).validate_json(notes, strict=True)  # which lets other names pass
             _check_time(_NEVER if due == "" else due)
-            good = planned.bit_length() < 60 and bool(trigger or not due)
+            good = planned.bit_length() < 60 and bool(trigger or not due) and object_id in ("", *ids)
         counts[good][kind] += 1
     for good, kinds in counts.items():
         if kinds:

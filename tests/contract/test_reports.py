@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from amazonpay_nb.client.reconciliation import read_settlement, reconcile
 from amazonpay_nb.client.snippets import snippet
 from amazonpay_nb.client.wire import signing_steps
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import http_client
 from tests.emulated import EVIDENCE, Json, Shop, charge_in, dispute_in, refusal, usd
 from tests.processes import ENDLESS, endless
@@ -333,6 +335,20 @@ class TestReconciliation:
             (by_hand, "14.00", False),
         ]  # fmt: skip
         assert file["NetTransactionAmount"].sum() == Decimal("38.00")
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [("10.00", "ten"), ("10.00", "NaN"), ("10.00", ""), ("TransactionType", "Kind"), ("x\n", "")],
+    )
+    def test_another_file_is_refused(self, tmp_path: Path, old: str, new: str) -> None:
+        """With its name; what is no amount is not taken for one."""
+        head = "TransactionType,AmazonTransactionId,TransactionAmount,CurrencyCode,TotalTransactionFee"
+        path, text = tmp_path / "settled.csv", "x\n" * 5 + head + "\nCapture,S01-1-C1,10.00,USD,0.00\n"
+        path.write_text(text, "utf-8")
+        assert list(read_settlement(str(path))["TransactionAmount"]) == [Decimal("10.00")]
+        path.write_text(text.replace(old, new), "utf-8")
+        with pytest.raises(ConfigurationError, match=r"settled\.csv is no settlement file"):
+            read_settlement(str(path))
 
     def test_an_authorization_moves_no_money(self, shop: Shop) -> None:
         """A file of the Sandbox may have lines of them; a live one has what they cost."""

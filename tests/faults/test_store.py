@@ -1,11 +1,13 @@
 """A file store: what a restart finds, and what a killed process had acknowledged."""
 
+import fcntl
 import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -145,10 +147,23 @@ class TestRestarting:
         with Emulator("na", store=store, **first) as emulator:
             assert emulator.merchant_id == merchant
 
+    def test_a_start_waits_for_a_check(self, tmp_path: Path) -> None:
+        """Which holds the journal for a moment."""
+        store, log = tmp_path / "world.db", tmp_path / "world.db-wal"
+        with Emulator("na", seed=7, store=store):
+            pass
+        log.touch(0o600)
+        with log.open("rb") as held:
+            fcntl.flock(held, fcntl.LOCK_SH)
+            end = threading.Timer(0.1, fcntl.flock, (held, fcntl.LOCK_UN))
+            end.start()
+            with Emulator("na", seed=7, store=store):
+                assert end.finished.is_set()
+
     @pytest.mark.parametrize(
         "settings",
         [{"merchants": [{"merchant_id": "A", "store_id": "s", "name": "n", "keys": {}, "logo": "more"}]},
-         {"merchants": [{"merchant_id": "A"}]}, {"clock": "noon"}, {"merchants": 1},
+         {"merchants": [{"merchant_id": "A"}]}, {"clock": "noon"}, {"merchants": 1}, {"merchants": []},
          {"clock": "2026-01-16T12:00:00"}, {"clock": "9999-12-31T23:59:59+00:00"}, {"drawn": "7"}, {"drawn": 1e9},
          {"clock": "0001-01-01T00:00:00+00:00"},
          {"merchants": [{"merchant_id": ["A"], "store_id": "s", "name": "n", "keys": {}}]},

@@ -319,6 +319,8 @@ class TestStoreCheck:
                 "✗ cannot be read: 1 × Checkout Session",
             ),
             ("UPDATE objects SET document = '[]'", "✗ cannot be read: 1 × Checkout Session"),
+            ("UPDATE objects SET document = '{}'", "✗ cannot be read: 1 × Checkout Session"),
+            ("UPDATE objects SET notes = json_set(notes, '$.stay', '1')", "✗ cannot be read: 1 × Checkout Session"),
             ("UPDATE objects SET due = 'tomorrow'", "✗ cannot be read: 1 × Checkout Session"),
             ("UPDATE objects SET due = '2026-01-16T12:00:00'", "✗ cannot be read: 1 × Checkout Session"),
             ("UPDATE objects SET due = NULL", "✗ cannot be read: 1 × Checkout Session"),

@@ -307,6 +307,8 @@ def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
         (tmp_path / "x.json").write_text(text, "utf-8")
         result = CliRunner().invoke(main, ["parity", "--compare", str(tmp_path / "x.json")])
         assert (result.exit_code, "is no recording of probes" in result.output) == (2, True)
+    result = CliRunner().invoke(main, ["parity", "--compare", str(tmp_path / "y.json"), "--only", "dates"])
+    assert (result.exit_code, "0 equal, 0 different" in result.stdout) == (1, True), "nothing was compared"
     result = CliRunner().invoke(main, ["parity", "--only", "date"])
     assert (result.exit_code, "There is no probe 'date'" in result.output) == (2, True)
 
