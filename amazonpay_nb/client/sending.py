@@ -116,7 +116,8 @@ class Sender(NamedTuple):
                 at=self.auth.clock(), operation=name, method=request.method, path=request.url.raw_path.decode(),
                 status=response.status_code if response else None, idempotency_key=_key(request), request=body,
                 response=answer, request_id=_request_id(response) if response else "", attempt=number,
-                headers=dict(request.headers), answer_headers=dict(response.headers) if response else {}, error=lost,
+                headers=dict(request.headers.items()), error=lost,
+                answer_headers=dict(response.headers.items()) if response else {},
             )  # fmt: skip
             try:
                 self.journal.record(exchange)

@@ -244,8 +244,7 @@ class ControlInterface:
     async def _notifications(self, skip: Annotated[int, Field(ge=0)] = 0) -> Answer:
         """Show what was announced, without the first *skip*, once all that is due has been delivered."""
         await self._deliveries.settle()
-        rows = sorted(self._world.store.every(NOTIFICATION), key=lambda row: int(row.notes.number))
-        return {"notifications": [_entry(row) for row in rows[skip:]]}
+        return {"notifications": [_entry(row) for row in self._world.store.every(NOTIFICATION, skip=skip)]}
 
     @_call("POST", "notifications/endpoint")
     async def _set_endpoint(self, url: str | None, merchant_id: str | None = None) -> Answer:
