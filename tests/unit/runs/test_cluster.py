@@ -164,11 +164,12 @@ def test_a_worker_with_another_edition_plays_no_case(cluster: Cluster, tmp_path:
     assert "cannot run mine.ipynb: it has another edition of amazonpay-nb; install the same one on both." in done.output
 
 
-def test_what_is_no_scheduler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may say nothing, be a web server, or be no address at all; nothing waits without an end."""
-    from amazonpay_nb.runs import cluster as clusters
+def test_what_is_no_scheduler_is_named(tmp_path: Path) -> None:
+    """It may say nothing, be a web server, or be no address at all; nothing waits without an end.
 
-    monkeypatch.setattr(clusters, "_PATIENCE_SECONDS", 4)
+    A client that is given up keeps Dask's lock for a while, and the next one of its process waits for that.
+    """
+    patience = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "4s"}
     write(tmp_path, "mine", "1")
     path = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1]})
     with socket.create_server(("127.0.0.1", 0)) as silent, Emulator(in_process=False) as web:
@@ -179,9 +180,10 @@ def test_what_is_no_scheduler_is_named(tmp_path: Path, monkeypatch: pytest.Monke
             "": "missing port",
         }
         for address, reason in reasons.items():
-            done = command(path, "--out", tmp_path / "out", "--scheduler", address)
-            assert (done.exit_code, "Traceback" in done.output) == (2, False), done.output
-            assert done.output.startswith(f"ConfigurationError: No scheduler answers at {address}: {reason}")
+            with sweep(path, tmp_path / "out", "--scheduler", address, **patience) as process:
+                code, output = ends(process)
+            assert (code, "Traceback" in output) == (2, False), output
+            assert f"ConfigurationError: No scheduler answers at {address}: {reason}" in output
 
 
 def test_a_sweep_that_has_lost_its_workers_ends(cluster: Cluster, tmp_path: Path) -> None:
