@@ -241,10 +241,10 @@ class ControlInterface:
         return accounts[merchant_id]
 
     @_call("GET", "notifications")
-    async def _notifications(self, skip: Annotated[int, Field(ge=0)] = 0) -> Answer:
-        """Show what was announced, without the first *skip*, once all that is due has been delivered."""
+    async def _notifications(self, after: str = "") -> Answer:
+        """Show what was announced, once all that is due has been delivered; *after* a notification, if it exists."""
         await self._deliveries.settle()
-        return {"notifications": [_entry(row) for row in self._world.store.every(NOTIFICATION, skip=skip)]}
+        return {"notifications": [_entry(row) for row in self._world.store.every(NOTIFICATION, after=after)]}
 
     @_call("POST", "notifications/endpoint")
     async def _set_endpoint(self, url: str | None, merchant_id: str | None = None) -> Answer:

@@ -150,10 +150,12 @@ class Store:
         # The index holds no others; without its condition, SQLite would read every object of the kind.
         return list(self._select("kind = ? AND parent = ? AND parent != '' ORDER BY rowid", kind, parent))
 
-    def every(self, kind: str, text: str = "", *, skip: int = 0) -> list[AnyRecord]:
-        """Return the objects of *kind* with *text* in the document, without the first *skip*, in order of creation."""
+    def every(self, kind: str, text: str = "", *, after: str = "") -> list[AnyRecord]:
+        """Return the objects of *kind* with *text* in the document, in order of creation: *after* one, if it exists."""
         self._flush()
-        return list(self._select("kind = ? AND instr(document, ?) ORDER BY rowid LIMIT -1 OFFSET ?", kind, text, skip))
+        known = "ifnull((SELECT rowid FROM objects WHERE kind = ? AND id = ?), 0)"
+        query = f"kind = ? AND instr(document, ?) AND rowid > {known} ORDER BY rowid"
+        return list(self._select(query, kind, text, kind, after))
 
     def among(self, kind: str, ids: str, text: str = "") -> list[str]:
         """Return those of *ids*, a list as JSON, whose object is of *kind* and contains *text* in its document."""
@@ -174,7 +176,7 @@ class Store:
         record.due, record.planned, record.trigger = due, self._planned, trigger
         self.put(record)
 
-    def _select(self, where: str, *values: str | int) -> Iterator[AnyRecord]:
+    def _select(self, where: str, *values: str) -> Iterator[AnyRecord]:
         rows = self._db.execute(f"SELECT {_COLUMNS} FROM objects WHERE {where}", values)  # noqa: S608 (constants)
         for kind, object_id, merchant_id, parent, document, notes, due, planned, trigger in rows:
             remembered = NOTES[kind](**json.loads(notes))

@@ -50,8 +50,8 @@ _FIRST, _LAST = (datetime(year, 1, 1, tzinfo=UTC) for year in (1900, 9900))  # w
 _KINDS = {"answer": dict, **NOTES}
 _typed = cache(TypeAdapter)
 _EVERYTHING = (
-    "SELECT kind, id, document, notes, due, planned, trigger FROM objects UNION ALL "
-    "SELECT 'answer', '', coalesce(nullif(body, ''), 'null'), '{}', '', 0, '' FROM answers"
+    "SELECT kind, document, notes, due, planned, trigger FROM objects UNION ALL "
+    "SELECT 'answer', coalesce(nullif(body, ''), 'null'), '{}', '', 0, '' FROM answers"
 )
 
 # A command by which what can be read of a log goes into the file that it needs at the end.
@@ -218,14 +218,14 @@ def _records(db: sqlite3.Connection) -> Iterator[Finding]:
     result = "; ".join(problems).replace("\n", " ") or "nothing wrong"
     yield not problems, f"SQLite's integrity check finds {result}"
     counts: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
-    for kind, object_id, document, notes, due, planned, trigger in db.execute(_EVERYTHING):
+    for kind, document, notes, due, planned, trigger in db.execute(_EVERYTHING):
         good = False
         with suppress(*_UNREADABLE):
-            ids = json.loads(document, parse_constant=int).values()  # int takes no NaN
+            fields = json.loads(document, parse_constant=int).keys()  # int takes no NaN
             _KINDS[kind](**json.loads(notes))
             _typed(_KINDS[kind]).validate_json(notes, strict=True)  # which lets other names pass
             _check_time(_NEVER if due == "" else due)
-            good = planned.bit_length() < 60 and bool(trigger or not due) and object_id in ("", *ids)
+            good = planned.bit_length() < 60 and bool(trigger or not due) and bool(fields or kind == "answer")
         counts[good][kind] += 1
     for good, kinds in counts.items():
         if kinds:

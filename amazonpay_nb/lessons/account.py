@@ -71,7 +71,7 @@ class MerchantAccount:
         ))  # fmt: skip
         self._pages = resources.enter_context(http_client(verify=emulator.verify))
         self._wallet = ""
-        self._listens, self._announced = listens, 0
+        self._listens, self._announced = listens, ""
         if listens:
             endpoint = serve(Starlette(routes=[Mount("/", Response())]), in_process=emulator.in_process).start()
             resources.callback(endpoint.stop)
@@ -165,8 +165,8 @@ class MerchantAccount:
         """Return which of these objects were announced since the last time, in order, for example ``CHARGE``."""
         if not self._listens:
             return []
-        new = self.emulator.control.get(f"notifications?skip={self._announced}")["notifications"]
-        self._announced += len(new)
+        new = self.emulator.control.get(f"notifications?after={self._announced}")["notifications"]
+        self._announced = new[-1]["notificationId"] if new else self._announced
         return [row["objectType"] for row in new if row["objectId"] in ids]
 
 

@@ -95,6 +95,14 @@ def test_every_code_ends_as_its_row_says(account: MerchantAccount) -> None:
         assert ("→" in outcome.objects) <= bool(outcome.notification)
 
 
+def test_a_world_that_was_emptied_announces_as_before() -> None:
+    """Row by row."""
+    with MerchantAccount.new(listens=True) as account:
+        first = [row.notification for row in play_codes(account)]
+        account.emulator.reset()
+        assert [row.notification for row in play_codes(account)] == first
+
+
 def test_every_card_ends_as_its_row_says(account: MerchantAccount) -> None:
     """In a set-up and in a purchase; where a wallet came of it, in a later charge too."""
     played = play_cards(account)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,15 @@ import httpx
 import pytest
 
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.emulator.records import NOTES
 from amazonpay_nb.emulator.rules.transitions import fire_due
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.store_file import check_unused, findings
 from amazonpay_nb.emulator.world import World
+from amazonpay_nb.errors import ApiError
+from amazonpay_nb.lessons.account import READY, MerchantAccount
 from amazonpay_nb.spec.regions import region
-from tests.emulated import Json, Shop, refusal, usd
+from tests.emulated import SIGNED_IN, Json, Shop, refusal, usd
 from tests.processes import PATIENCE, emulator, read_only
 
 ROUNDS = 3
@@ -146,6 +149,21 @@ class TestRestarting:
         assert store.read_bytes() == before
         with Emulator("na", store=store, **first) as emulator:
             assert emulator.merchant_id == merchant
+
+    def test_every_kind_of_object_can_be_read(self, tmp_path: Path) -> None:
+        """By a check, whatever its document has in it."""
+        store = tmp_path / "world.db"
+        with Emulator("na", seed=7, store=store) as emulator, Shop(emulator) as shop:
+            shop.buyer().walk(shop.clicked({"signInReturnUrl": SIGNED_IN}, "SignIn"))
+            with closing(MerchantAccount(emulator)) as account:
+                for name, ready in READY.items():
+                    with suppress(ApiError):  # a second schedule, for example
+                        account.request(name, ready(account))()
+                account.emulator.control.post("notifications/endpoint", url="http://127.0.0.1:9/")
+                account.charge(capture_now=True)
+        with closing(sqlite3.connect(store)) as db:
+            assert {kind for (kind,) in db.execute("SELECT kind FROM objects")} == NOTES.keys()
+        assert all(good for good, _ in findings(store, whole=True)), list(findings(store, whole=True))
 
     def test_a_start_waits_for_a_check(self, tmp_path: Path) -> None:
         """Which holds the journal for a moment."""
