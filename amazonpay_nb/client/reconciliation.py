@@ -64,8 +64,9 @@ def reconcile(client: AmazonPayClient, settlement: "pandas.DataFrame | None" = N
     comparison notices.
     What is ``disputed`` the buyer's bank has taken back, unless the buyer loses; Get Charge does not say so.
     What a settlement file has ``settled`` of a charge, before fees, has to be what is left of it at Amazon; lines about
-    authorizations move no money.  What is in the file and not in the journal has a row of its own, and so has a charge
-    that Amazon names by another id there: see ``other.settlement-ids`` of the registry.
+    authorizations move no money.  What is in the file and not in the journal has a row of its own; so has what has no
+    id or another currency, and a charge that Amazon names by another id there: see ``other.settlement-ids`` of the
+    registry.
     """
     known, owners = client.journal.known, dict[str, str]()
     for kind, machine, read in (("Refund", REFUND, client.get_refund), ("Dispute", DISPUTE, client.get_dispute)):
@@ -77,12 +78,12 @@ def reconcile(client: AmazonPayClient, settlement: "pandas.DataFrame | None" = N
     if settlement is None:
         return table([_row(client, charge_id) for charge_id in charge_ids], _COLUMNS)
     moved = settlement[settlement["TransactionType"] != "Authorization"]
-    lines = moved.groupby(moved["AmazonTransactionId"].replace(owners), sort=False)
-    settled: dict[Any, Decimal] = lines["TransactionAmount"].sum().to_dict()
-    currencies: dict[Any, str] = lines["CurrencyCode"].first().to_dict()
-    rows = [_row(client, charge_id, settled.pop(charge_id, Decimal(0))) for charge_id in charge_ids]
+    ids = moved["AmazonTransactionId"].replace(owners).fillna("")
+    lines = moved["TransactionAmount"].groupby([ids, moved["CurrencyCode"].fillna("")], sort=False)
+    settled: dict[Any, Decimal] = lines.sum().to_dict()  # by id and currency
+    rows = [_row(client, charge_id, settled) for charge_id in charge_ids]
     blank = ("",) * (len(_COLUMNS) - 3)
-    rows += [(key, currencies[key], *blank, format_amount(settled[key], currencies[key]), False) for key in settled]
+    rows += [(*place, *blank, f"{amount:f}", False) for place, amount in settled.items()]
     return table(rows, (*_COLUMNS[:-1], "settled", "agrees"))
 
 
@@ -96,7 +97,8 @@ def by_hand(client: AmazonPayClient) -> Iterator[None]:
         client.journal = kept
 
 
-def _row(client: AmazonPayClient, charge_id: str, settled: Decimal | None = None) -> tuple[str | bool, ...]:
+def _row(client: AmazonPayClient, charge_id: str, settled: dict[Any, Decimal] | None = None) -> tuple[str | bool, ...]:
+    """Return the row of a charge, and take what was settled of it out of *settled*."""
     known = client.journal.known
     booked = counted("Charge", known.newest("Charge", charge_id), Counts.CAPTURED)
     refunds = [
@@ -113,6 +115,6 @@ def _row(client: AmazonPayClient, charge_id: str, settled: Decimal | None = None
     disputed = sum(map(taken_back, known.of("Dispute", chargeId=charge_id).values()), Decimal(0))
     amounts = [booked, promised, under_way, captured, refunded, disputed]
     if settled is not None:
-        agrees &= settled == captured - refunded - disputed
-        amounts.append(settled)
+        amounts.append(settled.pop((charge_id, currency), Decimal(0)))
+        agrees &= amounts[-1] == captured - refunded - disputed
     return (charge_id, currency, *(format_amount(amount, currency) for amount in amounts), agrees)

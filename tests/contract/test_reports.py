@@ -336,6 +336,25 @@ class TestReconciliation:
         ]  # fmt: skip
         assert file["NetTransactionAmount"].sum() == Decimal("38.00")
 
+    def test_no_line_of_the_file_is_lost(self, shop: Shop, tmp_path: Path) -> None:
+        """One in another currency, without an id or without a currency has a row of its own, and does not agree."""
+        head = "TransactionType,AmazonTransactionId,TransactionAmount,CurrencyCode"
+        with client_of(shop) as client:
+            wallet, price = shop.wallet(), usd("10.00")
+            charge = client.create_charge(charge_permission_id=wallet, charge_amount=price, capture_now=True).charge_id
+            for lines, rows in (
+                (f"Capture,{charge},10.00,USD", [(charge, "USD", "10.00", True)]),
+                (f"Capture,{charge},10.00,EUR", [(charge, "USD", "0.00", False), (charge, "EUR", "10.00", False)]),
+                (f"Capture,{charge},10.00,USD\nRefund,,-5.00,USD",
+                 [(charge, "USD", "10.00", True), ("", "USD", "-5.00", False)]),
+                (f"Capture,{charge},10.00,USD\nCapture,S01-1-C1,7.00,",
+                 [(charge, "USD", "10.00", True), ("S01-1-C1", "", "7.00", False)]),
+            ):  # fmt: skip
+                (tmp_path / "settled.csv").write_text("x\n" * 5 + f"{head}\n{lines}\n", "utf-8")
+                books = reconcile(client, read_settlement(str(tmp_path / "settled.csv")))
+                columns = (books[name] for name in ("charge", "currency", "settled", "agrees"))
+                assert list(zip(*columns, strict=True)) == rows
+
     @pytest.mark.parametrize(
         ("old", "new"),
         [("10.00", "ten"), ("10.00", "NaN"), ("10.00", ""), ("TransactionType", "Kind"), ("x\n", "")],
