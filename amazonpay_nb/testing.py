@@ -59,10 +59,10 @@ def amazonpay_emulator_factory() -> "Iterator[Callable[..., Emulator]]":
             emulator.stop()
             emulator = None
         if emulator:
-            # Reset forgets faults, outcomes and journal; the snapshot brings back time and the sequence of ids.
+            # Reset forgets faults, outcomes and journal; the snapshot brings back time, accounts, the sequence of ids.
             try:
                 emulator.reset()
-                emulator.restore(snapshot)
+                emulator.restore(snapshot, accounts=True)
             # A test has taken so many snapshots that this one is gone, or has stopped the emulator.
             except (ControlError, RuntimeError):
                 emulator.stop()

@@ -184,10 +184,10 @@ class ControlInterface:
         return {"id": self._world.store.snapshot()}
 
     @_call("POST", "restore")
-    async def _restore(self, id: str, keep: bool = True) -> Answer:  # noqa: A002 (the field's name)
-        """Put a copy of the world back; it stays for another time unless `keep` is false."""
+    async def _restore(self, id: str, keep: bool = True, accounts: bool = False) -> Answer:  # noqa: A002 (the field's name)
+        """Put a copy of the world back, with `accounts` also names and endpoints; it stays unless `keep` is false."""
         try:
-            self._world.restore(id, keep=keep)
+            self._world.restore(id, keep=keep, accounts=accounts)
         except KeyError:
             raise HTTPException(404, f"There is no snapshot {id!r}.") from None
         return await self._read_clock()

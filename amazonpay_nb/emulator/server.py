@@ -280,9 +280,9 @@ class Emulator:
         """Take a snapshot and return its id."""
         return str(self.control.post("snapshot")["id"])
 
-    def restore(self, snapshot: str, *, keep: bool = True) -> None:
-        """Put a copy back, and forget it unless it is to be kept."""
-        self.control.post("restore", id=snapshot, keep=keep)
+    def restore(self, snapshot: str, *, keep: bool = True, accounts: bool = False) -> None:
+        """Put a copy back, with names and endpoints if *accounts*, and forget it unless it is to be kept."""
+        self.control.post("restore", id=snapshot, keep=keep, accounts=accounts)
 
     def reset(self) -> None:
         """Delete all objects; merchants, keys and clock stay."""

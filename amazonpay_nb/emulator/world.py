@@ -172,9 +172,12 @@ class World:
         self.journal.clear()
         self.forget()
 
-    def restore(self, snapshot: str, *, keep: bool = True) -> None:
-        """Put a snapshot back, and forget it unless it is to be kept; accounts and keys stay as they are now."""
+    def restore(self, snapshot: str, *, keep: bool = True, accounts: bool = False) -> None:
+        """Put a snapshot back, if *accounts* with names and endpoints, and forget it unless it is kept; keys stay."""
         self.store.restore(snapshot, keep=keep)
+        for row in self.store.setting("merchants") if accounts else ():
+            merchant = self.merchants[row["merchant_id"]]
+            merchant.name, merchant.endpoint = row["name"], row["endpoint"]
         self._save_merchants()
         self.forget()
 

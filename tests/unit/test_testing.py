@@ -37,10 +37,12 @@ TWICE = """
 import pytest
 
 SEEN = []
+ACCOUNTS = [("Emulated Shop", None), ("Another Shop", None)]
 
 @pytest.mark.parametrize("time", [1, 2, 3])
 def test_a_world(amazonpay_emulator, amazonpay_client, amazonpay_clock, amazonpay_outcomes, amazonpay_faults, time):
     control = amazonpay_emulator.control
+    assert [(row["name"], row.get("endpoint")) for row in control.get("world")["merchants"]] == ACCOUNTS
     assert control.get("objects/checkoutSessions")["objects"] == []
     assert control.get("journal")["exchanges"] == []
     session = amazonpay_client.create_checkout_session(
@@ -54,6 +56,7 @@ def test_a_world(amazonpay_emulator, amazonpay_client, amazonpay_clock, amazonpa
     amazonpay_clock.advance("P3D")
     amazonpay_outcomes("createCharge", "HardDeclined", times=5)
     amazonpay_faults("createCheckoutSession", "status", times=100)
+    control.post("world", world={"merchants": [{"name": "My Shop"}, {"endpoint": "http://127.0.0.1:9/"}]})
     for _ in range(40 if time == 3 else 3):
         amazonpay_emulator.snapshot()
     assert len(set(SEEN)) == 1
@@ -73,7 +76,7 @@ def test_another_world_after_an_end(amazonpay_emulator_factory):
 
 
 def test_one_server_gives_each_test_a_fresh_world(tmp_path: Path) -> None:
-    """The same address, ids and time in each test, whatever the test before did to objects, time, faults and server."""
+    """The same address, accounts, ids and time in each test, whatever the last one did to world, faults and server."""
     result = run(suite(tmp_path, TWICE))
     assert "6 passed" in result.stdout, result.stdout
 
