@@ -3,6 +3,7 @@
 import signal
 import ssl
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,10 @@ def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
     except KeyboardInterrupt:
         say("Stopped.")
     finally:
+        # A script that waits for the next run's is not to find it; another run may have written its own since.
+        with suppress(OSError):
+            if ready_file and ready_file.is_file() and server.control.token.encode() in ready_file.read_bytes():
+                ready_file.unlink()
         server.stop()
 
 

@@ -257,6 +257,16 @@ def test_a_ready_file_of_an_earlier_run_is_not_taken_for_this_one(command: list[
     assert run(*command, "--ready-file", tmp_path).returncode == 2
 
 
+def test_a_ready_file_goes_with_its_emulator(tmp_path: Path) -> None:
+    """So that nobody waits for one that is gone; what another has written in its place stays."""
+    for written, stays in ((None, False), ('{"url": "http://127.0.0.1:9"}', True)):
+        with emulator(tmp_path) as running:
+            if written:
+                (tmp_path / "ready.json").write_text(written)
+            running["process"].terminate()
+            assert (running["process"].wait(PATIENCE), (tmp_path / "ready.json").exists()) == (0, stays)
+
+
 def test_a_file_that_is_no_store_is_left_alone(tmp_path: Path) -> None:
     """A file of another kind is named, and keeps its content."""
     path = tmp_path / "holiday.txt"
