@@ -401,7 +401,10 @@ def test_time_goes_on_beside_more_news_than_an_endpoint_takes(
 
 
 def test_an_endpoint_that_never_answers_is_left_alone(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After some deliveries in a row that timed out, until the next attempt; asked for, it is tried at once."""
+    """After some deliveries in a row that timed out, until the next attempt, and the end of an advance.
+
+    Asked for, it is tried at once.
+    """
     monkeypatch.setattr(post, "DELIVERY_TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
@@ -416,6 +419,15 @@ def test_an_endpoint_that_never_answers_is_left_alone(shop: Shop, monkeypatch: p
         assert callers(silent) == 1
         shop.emulator.control.post(f"notifications/{rows[0]['notificationId']}/redeliver")
         assert callers(silent) == 1
+        shop.emulator.clock.advance("P1D")
+        assert callers(silent) == post.MOST_TIMEOUTS - 1
+        assert statuses(announced(shop)[-1]) == [None] * (1 + len(RETRIES))
+        for _ in range(2):
+            shop.charge(wallet, "0.01")
+            announced(shop)
+            assert callers(silent) == 1
+            shop.emulator.clock.advance("P1D")
+            assert callers(silent) == 1
 
 
 def callers(server: socket.socket) -> int:

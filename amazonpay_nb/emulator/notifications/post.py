@@ -26,7 +26,8 @@ from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, RETRIES, a
 
 # How often a real-time clock checks the agenda.
 TICK_SECONDS = 0.2
-# An endpoint that lets so many deliveries in a row time out is left alone until the next attempt would be made.
+# An endpoint that lets so many deliveries in a row time out is left alone until the next attempt would be made; in an
+# advance of time until that ends, since an advance by days meets very many attempts.
 MOST_TIMEOUTS = 3
 # How long time and callers wait for deliveries, which have no end beside more traffic than an endpoint takes.
 LONGEST_WAIT_SECONDS = 4 * DELIVERY_TIMEOUT_SECONDS
@@ -46,8 +47,9 @@ class Deliveries:
         # Notification and world → what waits in a lane, or is under way.
         self._deliveries: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._ticks: asyncio.Task[None] | None = None
-        # Endpoint → deliveries in a row that timed out, and when the last one did.
-        self._timeouts: dict[str, tuple[int, datetime]] = {}
+        self._advances = 0
+        # Endpoint → deliveries in a row that timed out, and when the last one did, by time and by advance of time.
+        self._timeouts: dict[str, tuple[int, datetime, int]] = {}
         self._problem = ""
 
     def start(self) -> None:
@@ -143,6 +145,7 @@ class Deliveries:
                 raise ValueError(f"the clock cannot be advanced beyond the year {LAST_YEAR}")
             target = self.world.clock.now() + by
             of_world = self.world.outbox.world
+            self._advances += 1
             fired, in_time = [], await self._delivered()
             while self.world.outbox.world == of_world and (step := self._fire(target)):
                 fired += step
@@ -176,8 +179,9 @@ class Deliveries:
     async def _post(self, url: str, envelope: Envelope) -> int | None:
         """Return the status of the answer, or None without an answer in time."""
         now = self.world.clock.now()
-        timeouts, last = self._timeouts.get(url, (0, now))
-        if timeouts >= MOST_TIMEOUTS and last <= now < last + RETRIES[0]:
+        timeouts, last, advance = self._timeouts.get(url, (0, now, 0))
+        is_same_advance = self._lock.locked() and advance == self._advances
+        if timeouts >= MOST_TIMEOUTS and (is_same_advance or last <= now < last + RETRIES[0]):
             return None
         try:
             async with asyncio.timeout(DELIVERY_TIMEOUT_SECONDS):
@@ -186,7 +190,7 @@ class Deliveries:
                     self._timeouts.pop(url, None)
                     return response.status_code
         except (httpx.TimeoutException, TimeoutError):
-            self._timeouts[url] = (self._timeouts.get(url, (0, now))[0] + 1, now)
+            self._timeouts[url] = (self._timeouts.get(url, (0, now, 0))[0] + 1, now, self._advances)
             return None
         except (httpx.HTTPError, *NOWHERE):
             return None
