@@ -10,12 +10,13 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from http.cookiejar import Cookie
+from multiprocessing.connection import wait
 from pathlib import Path
+from threading import Lock, Thread
 from time import monotonic, sleep
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -36,8 +37,8 @@ T = TypeVar("T")
 READY_SECONDS, ANSWER_SECONDS, END_SECONDS = 30.0, 15.0, 3.0
 _GLANCE_SECONDS, _LEAST_LOOKS = 0.05, 6
 _MOST_MEMORY = 1 << 30  # bytes
-_LAST_BYTES, _LAST_LINES = 20_000, 12  # of what the server prints: what is read, and what an error repeats
-_MOST_BYTES = 10 << 20  # of it, between two checks
+_LAST_BYTES, _LAST_LINES = 20_000, 12  # of what the server prints: what is kept, and what an error repeats
+_PIPE_BYTES = 1 << 20  # as many as the pipe can hold in which it prints
 # What points the HTTP libraries of most languages to a proxy and to its authority.
 _PROXY = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
 _AUTHORITY = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
@@ -178,14 +179,14 @@ class MerchantServer:
     def __init__(self, file: PlanFile, facts: dict[str, str], refused_hosts: Set[str] = frozenset()) -> None:
         self._file, self._facts, self._plan, self._refused = file, facts, file.plan.server, refused_hosts
         self._process: subprocess.Popen[bytes] | None = None
-        self._output = tempfile.TemporaryFile("a+b")  # noqa: SIM115 (closed with the server)
+        self._pipe: Any = None  # in which it prints
+        self._printed, self._hearing = b"", Lock()
         # No connection is used again: a server may close it at the same moment, and an answer would seem to be missing.
         limits = httpx.Limits(max_keepalive_connections=0)
         self.http = http_client(verify=False, timeout=ANSWER_SECONDS, limits=limits, cookies=no_cookies())
 
     def close(self) -> None:
         """End it, and all that it has started."""
-        self.http.close()
         if process := self._process:
             self._watch.kill()  # a later process may get the number of this one
             self._watch.communicate()
@@ -199,7 +200,7 @@ class MerchantServer:
                             os.kill(int(folder.name), number)
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(END_SECONDS)
-        self._output.close()
+        self.http.close()
 
     def _environment(self) -> dict[str, str]:
         environment, proxy = dict(os.environ), self._facts["proxyUrl"]
@@ -222,8 +223,11 @@ class MerchantServer:
             # In a session of its own: Ctrl-C is ours to answer, and what it starts ends with it.
             self._process = subprocess.Popen(  # noqa: S603 (the plan's own command)
                 command, cwd=self._file.folder, env=self._environment(), stdin=subprocess.DEVNULL,
-                stdout=self._output, stderr=subprocess.STDOUT, start_new_session=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, bufsize=0,
             )  # fmt: skip
+            self._pipe = self._process.stdout
+            os.set_blocking(self._pipe.fileno(), False)
+            Thread(target=self._listen, daemon=True).start()
             self._watch = watch('kill -s KILL -- "-$0"', str(self._process.pid))
         except (OSError, ValueError) as error:  # of arguments and variables that no system takes
             reason = getattr(error, "strerror", error)
@@ -255,8 +259,6 @@ class MerchantServer:
 
     def check(self, moment: str, *, seconds: float = 0) -> None:
         """Make sure that it is there, stays for some *seconds*, and asks for nobody but Amazon, or raise an error."""
-        if os.fstat(self._output.fileno()).st_size > _MOST_BYTES:
-            os.truncate(self._output.fileno(), 0)
         if self._process:
             with suppress(subprocess.TimeoutExpired):
                 problem = f"the server ended with code {self._process.wait(seconds)} {moment}."
@@ -269,12 +271,24 @@ class MerchantServer:
             problem = f"the server asked for {hosts} {moment}, and the proxy leads to Amazon Pay's hosts in region "
             raise self._file.error(f"{problem}{self._plan.region} alone.", "server", "wiring", advice=advice)
 
+    def _listen(self) -> None:
+        while self._hear() and not self.http.is_closed:  # a process that has left the server may print on
+            wait([self._pipe])
+        with self._hearing:
+            self._pipe.close()
+
+    def _hear(self) -> bool:
+        """Empty the pipe, keep the last of what was printed, and return whether more may come."""
+        with self._hearing:
+            data = b"" if self._pipe.closed else self._pipe.read(_PIPE_BYTES)
+            self._printed = (self._printed + (data or b""))[-_LAST_BYTES:]
+        return data != b""  # but None, while there is nothing
+
     def output(self) -> str:
         """Return the end of what it has printed, without secrets."""
-        file = self._output.fileno()
-        start = max(0, os.fstat(file).st_size - _LAST_BYTES)
-        # Without moving the position, at which the server writes on.
-        return str(redact(os.pread(file, _LAST_BYTES, start).decode(errors="replace")))
+        if self._process:
+            self._hear()
+        return str(redact(self._printed.decode(errors="replace")))
 
     def last_lines(self) -> str:
         """Return its last lines, for an error."""

@@ -34,7 +34,8 @@ _SEND_MILLISECONDS = 30_000
 _GLANCE_SECONDS = 1.0  # between two looks whether an answer is there
 _CONNECT_MILLISECONDS = 5  # until the next try, while a kernel that starts has no sockets yet
 _LONGEST_TEXT = 1_000_000  # characters of what a cell prints: to mask the secrets in as many takes a second
-_FLOOD = 50_000_000
+_FLOOD = 50_000_000  # bytes that a cell sends
+_CONTENT = 4  # the place of a message's content among its frames, before that of pictures and others in binary
 _LONGEST_ADDRESS = 80  # bytes of a socket's path, of which systems allow about 100
 # What jupyter_client says of a kernel that ended before it answered, and of one that does not answer.
 _NOT_STARTED = ("Kernel died before replying to kernel_info", "Kernel didn't respond in")
@@ -42,7 +43,26 @@ _NOT_STARTED = ("Kernel died before replying to kernel_info", "Kernel didn't res
 _PERSONAL = (PROGRESS, SESSION, "JUPYTER_PREFER_ENV_PATH", "PYTHONOPTIMIZE", "PYTHONWARNINGS")
 
 
-class _ShellChannel(AsyncZMQSocketChannel):
+class _Channel(AsyncZMQSocketChannel):
+    """Ends a kernel whose cell floods, with whatever it sends: it would fill the memory."""
+
+    arrived = printed = 0  # of a cell
+
+    async def _recv(self, **options: Any) -> dict[str, Any]:  # type: ignore[override]
+        _, frames = self.session.feed_identities(await self.socket.recv_multipart(copy=False, **options), copy=False)
+        before = self.arrived
+        self.arrived += sum(len(frame) for frame in frames[_CONTENT:])
+        if before <= _FLOOD < self.arrived:
+            RunKernel.give_up(self.session, f"A cell printed or showed more than {_FLOOD:,} bytes.")
+        if self.arrived > _FLOOD:
+            return {"msg_type": "", "parent_header": {}}  # an answer to nothing, until the end of the kernel is seen
+        message: dict[str, Any] = self.session.deserialize(frames, copy=False)
+        if message["msg_type"] in ("execute_input", "execute_reply"):
+            self.arrived = self.printed = 0
+        return message
+
+
+class _ShellChannel(_Channel):
     """Sees an answer that comes while something is sent, such as the state of a widget: that hides it from a wait."""
 
     async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:  # type: ignore[override]
@@ -54,24 +74,18 @@ class _ShellChannel(AsyncZMQSocketChannel):
         return await super().get_msg(max(left, 0))
 
 
-class _OutputChannel(AsyncZMQSocketChannel):
-    """Keeps the beginning of what a cell prints, and ends a kernel that floods: it would fill the memory."""
-
-    printed = 0
+class _OutputChannel(_Channel):
+    """Keeps the beginning of what a cell prints."""
 
     async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:  # type: ignore[override]
         """Return the next message."""
         message: dict[str, Any] = await super().get_msg(timeout)
-        if message["msg_type"] == "execute_input":
-            self.printed = 0
-        elif message["msg_type"] == "stream":
+        if message["msg_type"] == "stream":
             content, before = message["content"], self.printed
             self.printed += len(content["text"])
             if self.printed > _LONGEST_TEXT:
                 rest = "\n… What follows is left out.\n" if before <= _LONGEST_TEXT else ""
                 content["text"] = content["text"][: max(_LONGEST_TEXT - before, 0)] + rest
-            if before <= _FLOOD < self.printed:
-                RunKernel.give_up(self.session, f"A cell printed more than {_FLOOD:,} characters.")
         return message
 
 

@@ -72,6 +72,13 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.answer(200, PAGES.get(MODE, NOTHING) if wallet else NOTHING)
 
+    def do_POST(self) -> None:
+        """Print 110 MB, and answer how much of it a file holds."""
+        for _ in range(1000):
+            print("many words " * 10_000)
+        print("the end", flush=True)
+        self.answer(200, str(os.fstat(sys.stdout.fileno()).st_size))
+
     def answer_as_if_it_began(self) -> None:
         if MODE == "leads into an app":
             self.answer(302, "", location="myapp:done")

@@ -188,15 +188,29 @@ class TestRun:
         assert len(output.text) < 1_001_000
         assert output.text.endswith("\n… What follows is left out.\n")
 
-    @pytest.mark.parametrize("warm", [False, True])
-    def test_a_flood_without_an_end_ends_its_kernel(self, tmp_path: Path, warm: bool) -> None:
+    @pytest.mark.parametrize(
+        ("cell", "warm"),
+        [
+            pytest.param("while True:\n    print('still waiting for the shop\\n' * 5000)", False, id="prints"),
+            pytest.param("while True:\n    print('still waiting for the shop\\n' * 5000)", True, id="prints, warm"),
+            pytest.param("while True:\n    display({'text/html': 'x' * 100_000}, raw=True)", False, id="displays"),
+            pytest.param("raise ValueError('x' * 60_000_000)", False, id="raises"),
+        ],
+    )
+    def test_a_flood_without_an_end_ends_its_kernel(self, tmp_path: Path, cell: str, warm: bool) -> None:
         """It would fill the memory until the cell's time is over; the other notebooks have their results."""
-        write(tmp_path, "flood", "while True:\n    print('still waiting for the shop\\n' * 5000)")
+        write(tmp_path, "flood", cell)
         paths = [tmp_path / "flood.ipynb", write(tmp_path, "calm", "print(1)"), write(tmp_path, "too", "print(2)")]
         flood, *others = run(paths, {}, out=tmp_path / "out", jobs=2, warm=warm).runs
         assert flood.failure
-        assert flood.failure.message == "A cell printed more than 50,000,000 characters."
+        assert flood.failure.message == "A cell printed or showed more than 50,000,000 bytes."
         assert [one.failure for one in others] == [None, None]
+
+    def test_a_large_picture_is_no_flood(self, tmp_path: Path) -> None:
+        """Each cell may show as much."""
+        cell = "display({'image/png': 'A' * 30_000_000}, raw=True)"
+        (picture,) = run([write(tmp_path, "picture", cell, cell)], {}, out=tmp_path / "out").runs
+        assert picture.failure is None
 
     def test_what_is_printed_over_is_gone(self, tmp_path: Path) -> None:
         """As on a terminal; and errors come after the rest."""
