@@ -8,7 +8,7 @@ import json
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -100,13 +100,12 @@ class Journal:
 
     def _append(self, entry: Exchange | Step) -> None:
         self._entries.append(entry)
-        if self._file:
-            self._write(_exported(entry))
+        self._write(lambda: _exported(entry))
 
-    def _write(self, line: dict[str, Any]) -> None:
+    def _write(self, line: Callable[[], dict[str, Any]]) -> None:
         if self._file:
             with self._file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                file.write(json.dumps(line(), ensure_ascii=False) + "\n")
 
     @classmethod
     def read(cls, file: Path) -> Self:
@@ -135,7 +134,7 @@ class Journal:
         """Forget the entries after the first *length*."""
         with self._lock:
             if len(self._entries) > length:
-                self._write({"kind": "rewind", "entries": len(self._entries) - length})
+                self._write(lambda: {"kind": "rewind", "entries": len(self._entries) - length})
             while len(self._entries) > length:
                 self._entries.pop()
             self.known = self._knowledge()

@@ -47,7 +47,8 @@ def read_settlement(place: str) -> "pandas.DataFrame":
         lines = pandas.read_csv(file, skiprows=_HEAD, dtype=str)  # an id may be digits
         for name in lines.filter(regex="(Amount|Fee)$"):
             lines[name] = lines[name].map(Decimal)
-        if not lines[[*_NEEDS]]["TransactionAmount"].map(Decimal.is_finite).all():
+        amounts = lines[[*_NEEDS]]["TransactionAmount"]  # a KeyError, if one of them is missing
+        if not amounts.map(Decimal.is_finite).all():
             raise ValueError
     except (ArithmeticError, KeyError, ValueError):  # pandas makes its errors of ValueError
         problem = f"{place.partition('?')[0]} is no settlement file, or one of its amounts is no number."

@@ -122,9 +122,12 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if MODE == "goes to the background":
+    parent = os.getpid()
     if os.fork():
         os._exit(0)
     os.setsid()
+    while os.getppid() == parent:  # so that nobody gets an answer before that
+        time.sleep(0.01)
 if MODE == "ends at once":
     print("the database is missing, password=hunter2-hunter2", flush=True)
     sys.exit(3)

@@ -41,7 +41,7 @@ def refusal(plan: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> str:
     ("mode", "line", "says"),
     [
         ("ends at once", 3, "the server ended with code 3 before it was ready."),
-        ("goes to the background", 3, "the server ended with code 0 "),  # before what it left answers, or after that
+        ("goes to the background", 3, "the server ended with code 0 before it was ready."),
         ("is never ready", 1, "after 12 s the answer is 503 at http://127.0.0.1:"),
         ("never ends its head", 1, "after 4 s there is no answer (TimeoutError)"),
         ("leads into an app", 1, "after 4 s there is no answer (InvalidURL)"),
