@@ -106,7 +106,7 @@ def measure_notebooks(*, quick: bool) -> list[Result]:
         out.mkdir()
         other = trivial(len(ours), Path(name))
         by_papermill(other[:1], out)  # the first kernel pays for a cold disk
-        rounds = 1 if quick else 3
+        rounds = 1 if quick else 5
         say(f"(a) {len(ours)} notebooks, {WORKERS} at a time, {rounds} rounds")
         warm, cold, plain = alternate(
             rounds, lambda: execute_all(ours, out, warm=True), lambda: execute_all(ours, out),

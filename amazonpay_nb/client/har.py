@@ -13,15 +13,15 @@ from typing import Any
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.signing.keys import write_file
 
 _UNKNOWN = -1  # HAR's value for anything that was not measured
 
 
 def write(journal: Journal, path: str | Path) -> Path:
     """Write the exchanges to a file and return its path."""
-    path = Path(path)
-    path.write_text(archive(journal), encoding="utf-8")
-    return path
+    # JSON has half of a surrogate pair as a sequence alone, which is Python's.
+    return write_file(Path(path), archive(journal).encode("utf-8", "backslashreplace"), mode=0o666, overwrite=True)
 
 
 def archive(journal: Journal) -> str:

@@ -3,14 +3,13 @@
 import signal
 import ssl
 import sys
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from amazonpay_nb.commands.options import FILE, INPUT, PORT, REGION, Verdict, ready_file_with, say, verdict
+from amazonpay_nb.commands.options import FILE, INPUT, PORT, REGION, Verdict, ready_file_with, removal, say, verdict
 
 
 def _moment(ctx: click.Context, option: click.Parameter, value: str | None) -> datetime | str | None:
@@ -57,22 +56,19 @@ def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         ready = server.ready()
-        if ready_file:
-            server.write_ready_file(ready_file)
-        say(f"Amazon Pay emulator, region {ready['region']}: {server.url}")
-        say(f"  public key id {ready['publicKeyId']}, private key in {ready['privateKeyFile']}")
-        if server.proxy_url:
-            say(f"  proxy {server.proxy_url}, its authority in {server.proxy_ca_file}")
-        server.run()
+        with removal(ready_file, server.control.token):
+            if ready_file:
+                server.write_ready_file(ready_file)
+            say(f"Amazon Pay emulator, region {ready['region']}: {server.url}")
+            say(f"  public key id {ready['publicKeyId']}, private key in {ready['privateKeyFile']}")
+            if server.proxy_url:
+                say(f"  proxy {server.proxy_url}, its authority in {server.proxy_ca_file}")
+            server.run()
     except sqlite3.Error as error:  # the world is in the store, the keys are not
         raise click.UsageError(unusable(options["store"], error)) from None
     except KeyboardInterrupt:
         say("Stopped.")
     finally:
-        # A script that waits for the next run's is not to find it; another run may have written its own since.
-        with suppress(OSError):
-            if ready_file and ready_file.is_file() and server.control.token.encode() in ready_file.read_bytes():
-                ready_file.unlink()
         server.stop()
 
 

@@ -4,8 +4,8 @@ import json
 import pkgutil
 import shutil
 import sys
-from collections.abc import Callable
-from contextlib import redirect_stdout, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,20 @@ def ready_file_with(content: str) -> Callable[[Any], Any]:
         return path
 
     return click.option("--ready-file", type=FILE, callback=forget, help=f"Write {content} here.")
+
+
+@contextmanager
+def removal(ready_file: Path | None, own: str) -> Iterator[None]:
+    """Remove a ready file after the block, if it holds this run's *own* words: another run may have written it since.
+
+    A script that waits for the next run's file is not to find this one.
+    """
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if ready_file and ready_file.is_file() and own.encode() in ready_file.read_bytes():
+                ready_file.unlink()
 
 
 def _texts(parameters: tuple[tuple[str, str], ...]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from amazonpay_nb.commands.options import (
     Verdict,
     completion,
     ready_file_with,
+    removal,
     say,
     verdict,
 )
@@ -39,7 +40,7 @@ def demo(story: str, parameters: dict[str, str], port: int, browser: bool, ready
     from amazonpay_nb.signing.keys import write_file
     from amazonpay_nb.stage.server import Stage
 
-    with closing(Stage(story, parameters, port=port)) as stage:
+    with closing(Stage(story, parameters, port=port)) as stage, removal(ready_file, stage.url):
         if ready_file:
             write_file(ready_file, json.dumps({"url": stage.url}).encode(), mode=0o600, overwrite=True)
         say(f"The stage: {stage.url} (stop with Ctrl-C)")

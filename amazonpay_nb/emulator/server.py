@@ -107,7 +107,8 @@ class Emulator:
             undo.callback(self._folder.close)
             try:
                 began = REAL_TIME if real_time else start and start.astimezone(UTC).isoformat()
-                kept = Store(str(store or ":memory:"), region=row.code, seed=seed, start=began)
+                place = str(Path(store).absolute()) if store else ":memory:"  # a file may have that name, too
+                kept = Store(place, region=row.code, seed=seed, start=began)
                 undo.callback(kept.discard)
                 file = None
                 if world is not None and kept.is_new:  # an older store goes on with what it has
@@ -198,6 +199,8 @@ class Emulator:
         """Stop answering; in-memory data is lost."""
         self.control.close()
         self._server.stop()
+        if not self._server.running:  # it may never have started, and closes its store itself when it ends
+            self._world.store.close()
         self._folder.close()
 
     def __enter__(self) -> Self:

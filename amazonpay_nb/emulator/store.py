@@ -10,7 +10,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+from weakref import WeakSet
 
 import tenacity
 
@@ -30,6 +31,10 @@ _PUT = (
     "document = excluded.document, notes = excluded.notes, due = excluded.due, planned = excluded.planned, "
     "trigger = excluded.trigger"
 )
+
+_LOGS = WeakSet[BinaryIO]()
+# A lock lasts as long as any process has its file open: that of a killed emulator would last as long as its forks.
+os.register_at_fork(after_in_child=lambda: [log.close() for log in _LOGS])
 
 
 def unusable(store: object, error: sqlite3.Error) -> str:
@@ -79,6 +84,7 @@ class Store:
             if path != ":memory:":
                 # SQLite's own lock is on the file, and ends when this process closes any descriptor of it.
                 log = self._held.enter_context(Path(f"{path}-wal").open("r+b"))  # noqa: SIM115 (until `close`)
+                _LOGS.add(log)
                 # Somebody who checks the store has it for a moment; an emulator's lock has been noticed before.
                 stop, pause = tenacity.stop_after_delay(1), tenacity.wait_fixed(0.01)
                 tenacity.Retrying(stop=stop, wait=pause, reraise=True)(fcntl.flock, log, fcntl.LOCK_EX | fcntl.LOCK_NB)

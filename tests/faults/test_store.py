@@ -286,6 +286,41 @@ def refused(attempt: Callable[..., object], *arguments: Any, **options: Any) -> 
         attempt(*arguments, **options)
 
 
+FORK = """
+import os, signal, sys, time
+from amazonpay_nb.emulator import Emulator
+Emulator("na", store=sys.argv[1])
+if pid := os.fork():
+    print(pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+time.sleep(1000)
+"""
+
+
+def test_the_lock_of_a_killed_process_ends_with_it(tmp_path: Path) -> None:
+    """A fork of it that goes on, as a worker's does, does not keep it."""
+    store = tmp_path / "world.db"
+    command = [sys.executable, "-c", FORK, str(store)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        fork = int(process.stdout.readline())
+        try:
+            assert process.wait(PATIENCE) == -signal.SIGKILL
+            Emulator("na", store=store).stop()
+        finally:
+            os.kill(fork, signal.SIGKILL)
+
+
+def test_a_store_of_any_name_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite would keep one of this name in memory, where it ends with its emulator."""
+    monkeypatch.chdir(tmp_path)
+    with Emulator("na", seed=7, store=":memory:") as emulator:
+        emulator.clock.advance("P3D")
+        left = emulator.clock.now()
+    with Emulator("na", store=":memory:") as emulator:
+        assert (emulator.clock.now(), (tmp_path / ":memory:").exists()) == (left, True)
+
+
 def test_a_killed_process_loses_nothing_it_had_acknowledged(tmp_path: Path) -> None:
     """Every answered charge is there, and an unanswered one can be repeated with its key."""
     store = tmp_path / "world.db"

@@ -267,6 +267,19 @@ def test_a_ready_file_goes_with_its_emulator(tmp_path: Path) -> None:
             assert (running["process"].wait(PATIENCE), (tmp_path / "ready.json").exists()) == (0, stays)
 
 
+def test_a_ready_file_goes_with_its_stage(tmp_path: Path) -> None:
+    """As that of an emulator does."""
+    ready = tmp_path / "stage.json"
+    process = subprocess.Popen(
+        [*COMMAND, "demo", "--no-browser", "--ready-file", str(ready)], stdout=subprocess.DEVNULL
+    )
+    try:
+        assert until(lambda: ready.exists() or process.poll() is not None)
+    finally:
+        process.terminate()
+    assert (process.wait(PATIENCE), ready.exists()) == (143, False)
+
+
 def test_a_file_that_is_no_store_is_left_alone(tmp_path: Path) -> None:
     """A file of another kind is named, and keeps its content."""
     path = tmp_path / "holiday.txt"

@@ -202,6 +202,21 @@ def test_what_is_on_its_way_when_a_test_ends_is_not_the_next_ones(tmp_path: Path
     assert "2 passed" in result.stdout, result.stdout
 
 
+STOPPED = """
+import pytest
+
+@pytest.mark.parametrize("time", [1, 2])
+def test_that_stops_its_emulator(amazonpay_emulator, amazonpay_inbox, time):
+    amazonpay_emulator.stop()
+"""
+
+
+def test_an_inbox_whose_emulator_has_stopped_ends_without_an_error(tmp_path: Path) -> None:
+    """The next test has a new emulator, and an inbox of it."""
+    result = run(suite(tmp_path, STOPPED))
+    assert "2 passed in" in result.stdout, result.stdout
+
+
 def test_an_inbox_is_empty_at_first_and_says_what_is_missing(tmp_path: Path) -> None:
     """A test that waits in vain fails with a number."""
     assert "2 passed" in run(suite(tmp_path, INBOX)).stdout
