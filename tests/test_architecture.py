@@ -127,6 +127,20 @@ def test_only_one_function_writes_a_state() -> None:
     assert writers == {STATE_WRITER}
 
 
+def awaits_in_transactions(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        match node:
+            case ast.With(items=[*items]) if any("transaction(" in ast.unparse(item) for item in items):
+                waits = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield)
+                if any(isinstance(inner, waits) for statement in node.body for inner in ast.walk(statement)):
+                    yield f"{module_id(path)}:{node.lineno}"
+
+
+def test_nobody_waits_in_a_transaction() -> None:
+    """What others do meanwhile would be part of it, and be undone with it although it was answered."""
+    assert [place for path in MODULES for place in awaits_in_transactions(path)] == []
+
+
 def prints(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         match node:

@@ -9,7 +9,7 @@ from uuid import UUID
 from amazonpay_nb.client.button import set_up_payload, update_payload
 from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.errors import ConfigurationError, LocalError
+from amazonpay_nb.errors import ConfigurationError, ConflictError, DeclinedError, LocalError
 from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession
 from amazonpay_nb.spec.money import MONTHLY_LIMITS, counted_in_month, format_amount
 from amazonpay_nb.spec.reasons import state_reason
@@ -65,14 +65,15 @@ def next_step(permission: ChargePermission) -> Step:
 
 
 class NotChargeable(LocalError):
-    """The permission, as Amazon just described it, cannot be charged now, so no request was sent."""
+    """The permission, as Amazon just described it, cannot be charged now; a key that was sent is used up."""
 
-    meaning = "The charge was not sent: in this state Amazon refuses it."
+    meaning = "Nothing was charged: in this state Amazon refuses it."
 
-    def __init__(self, permission: ChargePermission, step: Step) -> None:
+    def __init__(self, permission: ChargePermission, step: Step, *, key_used: bool = False) -> None:
         because = f" ({permission.reason_code})" if permission.reason_code else ""
         message = f"Charge Permission {permission.charge_permission_id} is {permission.state}{because}."
-        super().__init__(message, advice=f"{step[0].upper()}{step[1:]}.")
+        then = " Then charge with a new idempotency key: this one has its answer." if key_used else ""
+        super().__init__(message, advice=f"{step[0].upper()}{step[1:]}.{then}")
         self.permission, self.step = permission, step
 
 
@@ -106,19 +107,25 @@ def charge(
 
     Args:
         amount: ``{"amount": "14.00", "currencyCode": "USD"}``.
+        idempotency_key: Of an attempt that may have been made before. Amazon is asked for its outcome in any state.
         fields: As for `AmazonPayClient.create_charge`; ``charge_initiator`` and ``channel`` should tell the truth.
     Raises:
-        NotChargeable: The permission has to be repaired or set up again first; nothing was sent.
+        NotChargeable: The permission has to be repaired or set up again first; nothing was charged.
         DeclinedError: The charge was declined.
     """
     permission = client.get_charge_permission(charge_permission_id)
     step = next_step(permission)
-    if step is not Step.CHARGE:
+    if step is not Step.CHARGE and idempotency_key is None:
         raise NotChargeable(permission, step)
-    return client.create_charge(
-        charge_permission_id=charge_permission_id, charge_amount=amount, idempotency_key=idempotency_key,
-        simulation_code=simulation_code, **fields,
-    )  # fmt: skip
+    try:
+        return client.create_charge(
+            charge_permission_id=charge_permission_id, charge_amount=amount, idempotency_key=idempotency_key,
+            simulation_code=simulation_code, **fields,
+        )  # fmt: skip
+    except ConflictError as refusal:
+        if step is Step.CHARGE or isinstance(refusal, DeclinedError):  # the earlier attempt was declined
+            raise
+        raise NotChargeable(permission, step, key_used=True) from refusal
 
 
 def repair_payload(

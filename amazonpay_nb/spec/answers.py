@@ -3,10 +3,13 @@
 Every field may be null and unknown fields are kept: Amazon adds fields without notice.
 """
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+from amazonpay_nb.redaction import redact
 
 
 class _Lenient(BaseModel):
@@ -14,6 +17,11 @@ class _Lenient(BaseModel):
         alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True, defer_build=True,
         coerce_numbers_to_str=True,  # what was done must not look lost for a number
     )  # fmt: skip
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Return the fields as a representation shows them, without a buyer's data."""
+        fields: dict[str | None, Any] = redact(dict(super().__repr_args__()))
+        return fields.items()
 
 
 class Money(_Lenient):

@@ -81,10 +81,14 @@ class Server:
         fields: dict[str, Any] = {"charge_initiator": step.initiator, "channel": "Web", "capture_now": step.capture}
         if step.payment:
             fields = payments_of(self._story.use_case)[step.payment].fields
-        key = self.keys[step.again] if step.again else self.wb.client.new_key()
-        self.keys = {**self.keys, step.name: key}
-        fields = fields | {"idempotency_key": key, "simulation_code": step.code or None}
-        self._keep(step, charge(self.wb.client, self.permission_id, self.price(step), **fields))
+        fields = fields | {"simulation_code": step.code or None}
+        key = self.keys[step.again] if step.again else None
+        try:
+            self._keep(
+                step, charge(self.wb.client, self.permission_id, self.price(step), idempotency_key=key, **fields)
+            )
+        finally:  # its answer may be lost
+            self.keys = {**self.keys, step.name: self.wb.journal.exchanges[-1].idempotency_key}
 
     def _capture(self, step: Step) -> None:
         self._keep(step, self.wb.client.capture_charge(self._charge_id(step), capture_amount=self.price(step)))

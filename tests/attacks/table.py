@@ -311,6 +311,8 @@ _ROWS = {
         ("bounds.parcels", "One call names very many parcels, each of which would be kept with all the others.",
          "Each is kept once.",
          "tests/contract/test_delivery_trackers.py::test_many_parcels_are_kept_once_each"),
+        ("bounds.half-start", "An app's unsigned call stays half sent while others are answered, and fails then.",
+         "What others were answered stays.", f"{_PAGES}a_start_that_arrives_slowly_undoes_nothing"),
         ("bounds.slow", "A request arrives in part, or its answer is never read.", "408, and the connection is closed.",
          f"{_CONNECTIONS}a_request_arrives_in_time"),
         ("bounds.connections", "Very many connections are opened.", "503 for the last one; the others go on.",

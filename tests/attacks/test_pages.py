@@ -1,7 +1,9 @@
 """What reaches a page is text, an address leads where the rules allow, and a path stays inside."""
 
+import socket
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -69,6 +71,18 @@ def by_app(shop: Shop, address: str) -> httpx.Response:
 
 def to_result(address: str) -> Json:
     return {"webCheckoutDetails": {"checkoutResultReturnUrl": address}}
+
+
+def test_a_start_that_arrives_slowly_undoes_nothing(na: Shop) -> None:
+    """An app's call is half there for a while, and is refused then: what others have done meanwhile stays."""
+    wallet, address = na.wallet(), urlsplit(na.emulator.url)
+    head = f"POST /initiate HTTP/1.1\r\nhost: {address.netloc}\r\ncontent-length: 50\r\n\r\n{{"
+    with socket.create_connection((address.hostname, address.port)) as app:
+        app.sendall(head.encode())
+        charges = [na.charge(wallet, "1.00") for _ in range(5)]
+        app.sendall(b"x" * 49)
+        assert app.recv(1000).startswith(b"HTTP/1.1 400 ")
+    assert [na.done("getCharge", charge["chargeId"]) for charge in charges] == charges
 
 
 WAYS = [by_call, by_update, by_button, by_cancel, by_sign_in, by_sign_in_and_set_up, by_app]

@@ -81,6 +81,22 @@ class TestFaults:
         assert na.charge(wallet)
         assert time.monotonic() - begun >= 0.1
 
+    @pytest.mark.parametrize("restores", [False, True])
+    def test_a_delay_ends_with_its_world(self, na: Shop, restores: bool) -> None:
+        """The next test of a suite has the same ids, and is not charged for what an earlier one has asked."""
+        wallet, copy = na.wallet(), na.emulator.snapshot()
+        na.emulator.faults("createCharge", "delay", seconds=0.2)
+        patience, na.http.timeout = na.http.timeout, httpx.Timeout(PATIENCE, read=0.05)
+        with pytest.raises(httpx.ReadTimeout):
+            na.try_charge(wallet)
+        na.http.timeout = patience
+        na.emulator.reset()
+        if restores:
+            na.emulator.restore(copy)
+        na.emulator.faults("getChargePermission", "delay", seconds=0.2)  # which ends later
+        assert na.call("getChargePermission", wallet).is_success == restores
+        assert na.emulator.control.get("objects/charges")["objects"] == []
+
     def test_a_fault_meets_its_own_operation(self, na: Shop) -> None:
         """Others go by."""
         wallet = na.wallet()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import nullcontext
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -23,7 +24,8 @@ from amazonpay_nb.client.guide import (
     repair_payload,
 )
 from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.errors import BuyerPageError, ConflictError, DeclinedError, InvalidRequestError
+from amazonpay_nb.client.sending import ATTEMPTS
+from amazonpay_nb.errors import BuyerPageError, ConflictError, DeclinedError, InvalidRequestError, TransportError
 from amazonpay_nb.lessons.drills import DECLINES, try_charge
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.spec.answers import ChargePermission
@@ -99,6 +101,24 @@ class TestDeciding:
                 charge(wb.client, permission_id, wb.amount)
             assert refusal.value.step is row.next_step
             assert wb.journal.exchanges[-1].operation == "getChargePermission"
+
+    @pytest.mark.parametrize("code", [None, HARD])
+    def test_a_key_is_asked_for_in_any_state(self, wb: Workbench, code: str | None) -> None:
+        """Its charge may have been made and its answer lost: whoever is told to pay again would pay twice."""
+        permission_id, key = wallet(wb), wb.client.new_key()
+        wb.director.inject_fault("createCharge", "drop-after-commit", times=ATTEMPTS)
+        with pytest.raises(TransportError):
+            charge(wb.client, permission_id, wb.amount, capture_now=True, simulation_code=code, idempotency_key=key)
+        if not code:
+            wb.director.cause(permission_id, "Closed", "BuyerClosed")
+        with pytest.raises(DeclinedError) if code else nullcontext():
+            again = charge(
+                wb.client, permission_id, wb.amount, capture_now=True, simulation_code=code, idempotency_key=key
+            )
+            assert again.state == "Captured"
+        with pytest.raises(NotChargeable) as refusal:
+            charge(wb.client, permission_id, wb.amount, idempotency_key=wb.client.new_key())
+        assert isinstance(refusal.value.__cause__, ConflictError)
 
     def test_a_reason_that_is_new_is_judged_by_its_state(self, wb: Workbench) -> None:
         """Amazon adds codes without notice."""

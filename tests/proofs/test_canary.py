@@ -6,7 +6,7 @@ import logging
 import secrets
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,10 +25,12 @@ from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.notifications import NotificationReader
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import AmazonPayError
+from amazonpay_nb.lessons.account import MerchantAccount
 from amazonpay_nb.runs.kernels import execute, kernel_environment
 from amazonpay_nb.shop import Shop
 from amazonpay_nb.shop.inbox import Inbox
 from amazonpay_nb.signing.keys import generate, load
+from amazonpay_nb.spec.answers import Buyer
 from amazonpay_nb.stage.export import export
 from amazonpay_nb.workbench.show import show
 from tests.processes import PATIENCE
@@ -252,6 +254,18 @@ def test_what_a_field_holds_gets_no_further(tmp_path: Path, caplog: pytest.LogCa
         bearer = {"authorization": f"Bearer {control['controlToken']}"}
         journal = httpx.get(f"{control['controlUrl']}/journal", headers=bearer, verify=emulator.verify)
         assert leaks(journal.text) == []
+
+
+def test_a_representation_hides_the_buyer() -> None:
+    """A log or a cell shows objects as they are written, and is read by people whom the buyer does not know."""
+    with Emulator(seed=7) as emulator, closing(MerchantAccount(emulator)) as account:
+        session = account.client.get_checkout_session(account.stay(account.session()))
+        permission = account.client.get_charge_permission(account.wallet())
+    buyer, address = permission.buyer or {}, session.billing_address or {}
+    things = [session, permission, Buyer.model_validate(buyer)]
+    hidden = {buyer["name"], buyer["email"], buyer["phoneNumber"], address["addressLine1"], address["postalCode"]}
+    assert [text for thing in things for text in hidden if not text or text in f"{thing!r} {thing}"] == []
+    assert str(permission.charge_permission_id) in repr(permission)
 
 
 # Tests of somebody's shop that fail, each over another secret; they get them as a suite does, not from its text.

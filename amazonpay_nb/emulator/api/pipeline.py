@@ -132,7 +132,10 @@ class Api:
             journalize(self._world, operation, request, refusal.status, refusal.body)
             return refused(self._world, refusal)
         if fault.fault == "delay":
+            of_world = self._world.outbox.world
             await asyncio.sleep(fault.seconds)
+            if self._world.outbox.world != of_world:  # another one was put in its place, which was asked nothing
+                return None
         reply = answer(self._world, operation, object_id, request)
         return None if fault.fault == "drop-after-commit" else reply
 

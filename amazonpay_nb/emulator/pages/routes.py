@@ -141,8 +141,9 @@ class Pages:
         try:
             if "origin" in request.headers:  # nothing here is signed, and an app has no pages
                 raise Refusal("InvalidRequest", "Only an app starts a checkout here, and no page.", status=403)
+            body = await request.body()
             with self.world.store.transaction():
-                session = entry.start_mobile(self.world, await request.body())
+                session = entry.start_mobile(self.world, body)
         except Refusal as refusal:  # an app reads it, not a person
             return JSONResponse(refusal.body, refusal.status)
         return JSONResponse({RETURN_PARAMETER: session.id})
