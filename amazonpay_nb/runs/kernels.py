@@ -3,6 +3,8 @@
 import math
 import os
 import shutil
+import signal
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -144,22 +146,38 @@ class RunKernel(AsyncKernelManager):
         spec = self.kernel_spec
         if self.warm and not self.provisioner and spec and "kernel_provisioner" not in spec.metadata:
             self.provisioner = WarmProvisioner(kernel_id=self.kernel_id, kernel_spec=spec, parent=self)
-        return await super()._async_pre_start_kernel(**options, env=os.environ | self.variables)
+        # What a cell's programs print is in its notebook, masked; a kernel copies it to these.
+        options |= {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": os.environ | self.variables}
+        return await super()._async_pre_start_kernel(**options)
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
         try:
             await super()._async_launch_kernel(kernel_cmd, **options)
         finally:
             if not self.wanted and self.provisioner:  # the run ended meanwhile, and could not end this one
-                await self.provisioner.kill()
+                self.end()
+
+    def end(self) -> None:
+        """End the kernel and what its cells have started."""
+        if pid := getattr(self.provisioner, "pid", None):
+            with suppress(OSError):  # a fork may have no group yet
+                os.killpg(pid, signal.SIGKILL)
+        if process := getattr(self.provisioner, "process", None):
+            process.kill()
+
+    async def _async_cleanup_resources(self, restart: bool = False) -> None:
+        self.end()  # it may have died by itself
+        await super()._async_cleanup_resources(restart)
+
+    cleanup_resources = _async_cleanup_resources  # as Jupyter calls it after a death
 
     @classmethod
     def give_up(cls, session: Any, reason: str) -> None:
         """End the kernel of a session, and note why."""
         for kernel in list(cls.live):
-            if kernel.session.key == session.key and (process := getattr(kernel.provisioner, "process", None)):
+            if kernel.session.key == session.key:
                 Path(kernel.variables.get("AMAZONPAY_NB_DOUBTS", os.devnull)).write_text(reason, "utf-8")
-                process.kill()
+                kernel.end()
 
     async def _async_wait(self, pollinterval: float = 0.01) -> None:
         await super()._async_wait(pollinterval)  # it ends at once; Jupyter looks ten times a second
@@ -192,8 +210,7 @@ def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator
         finally:
             RunKernel.wanted = RunKernel.warm = False
             for kernel in list(RunKernel.live):
-                if process := getattr(kernel.provisioner, "process", None):
-                    process.kill()  # whoever waits for an answer learns that it has died
+                kernel.end()  # whoever waits for an answer learns that it has died
             WarmProvisioner.stop()
             for name in ours:
                 del os.environ[name]

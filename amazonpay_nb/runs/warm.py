@@ -105,7 +105,8 @@ class WarmProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **options: Any) -> KernelConnectionInfo:
         """Start the kernel; with other options than ``env`` and ``cwd``, as Jupyter does."""
         options, at = self._scrub_kwargs(options), cmd.index("-m") if "-m" in cmd else 0
-        usual = cmd[:1] == [sys.executable] and tuple(cmd[at : at + 2]) == _KERNEL and options.keys() <= {"env", "cwd"}
+        others = {name for name, value in options.items() if value != subprocess.DEVNULL} - {"env", "cwd"}
+        usual = cmd[:1] == [sys.executable] and tuple(cmd[at : at + 2]) == _KERNEL and not others
         self.process: Any = None
         if usual and sys.platform == "linux":
             environment = {**(options.get("env") or os.environ), "JPY_PARENT_PID": str(os.getpid())}
@@ -174,13 +175,19 @@ def serve(number: int) -> None:
         control.close()  # it would hear of other kernels, and hide that the origin has ended
         return _become_kernel(imported, **request)
     for kernel in kernels:
-        os.kill(kernel, signal.SIGKILL)
+        for kill in (os.killpg, os.kill):  # with what its cells have started; it may have no group yet
+            with suppress(ProcessLookupError):
+                kill(kernel, signal.SIGKILL)
         os.waitpid(kernel, 0)
     os._exit(0)  # what was imported needs no end
 
 
 def _become_kernel(imported: dict[str, str], arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
     os.setsid()
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):  # a kernel copies to these what its cells' programs print
+        os.dup2(nothing, number)
+    os.close(nothing)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment | imported)

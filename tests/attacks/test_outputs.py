@@ -3,6 +3,7 @@
 import html
 import json
 import logging
+import os
 import re
 import secrets
 import subprocess
@@ -26,11 +27,12 @@ from amazonpay_nb.errors import ServerError
 from amazonpay_nb.loopback import LoopbackServer
 from amazonpay_nb.runs.failure import Failure
 from amazonpay_nb.runs.report import Run, Summary, write_report
-from amazonpay_nb.signing.keys import generate, with_id
+from amazonpay_nb.signing.keys import generate, save, with_id
 from amazonpay_nb.spec.regions import region
 from amazonpay_nb.stage import export
 from amazonpay_nb.workbench.claims import Claim
 from tests.emulated import SET_UP
+from tests.processes import PATIENCE
 from tests.unit.test_cli import COMMAND
 
 # An element that runs something by itself or when it is pressed.
@@ -177,6 +179,32 @@ def test_no_result_commands_a_terminal(command: str, tmp_path: Path) -> None:
     written = [(tmp_path / name).read_text("utf-8") for name in ("report.html", "junit.xml", "summary.json")]
     assert not {*"".join([listed, shown, *written])} & {*"\x1b\x07\x9b"}
     assert "\u202e" not in listed + shown
+
+
+PRINT = """import os, subprocess, sys
+from pathlib import Path
+subprocess.run([sys.executable, "-c", "print(open('key.pem').read(), chr(27) + ']0;mine' + chr(7))"])
+os.write(1, b"by number")
+os.write(2, b"by number")
+"""
+
+
+@pytest.mark.parametrize("cold", [True, False])
+def test_what_a_cells_programs_print_is_masked_too(cold: bool, tmp_path: Path) -> None:
+    """A kernel copies what reaches its files by their numbers; it is in the notebook, and nowhere else."""
+    save(generate(), tmp_path / "key.pem")
+    line = (tmp_path / "key.pem").read_text().splitlines()[3]
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.ipynb").write_text(nbformat.writes(new_notebook(cells=[new_code_cell(PRINT)])), "utf-8")
+    command = [*COMMAND, "run", "one.ipynb", "two.ipynb", "--jobs", "1", "--json", *(["--cold"] if cold else [])]
+    # With it, a kernel leaves such files alone.
+    environment = {name: text for name, text in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    assert json.loads(done.stdout)["passed"] == 2
+    shown = (tmp_path / "out/one.ipynb").read_text("utf-8")
+    assert ("by number" in shown, "characters)" in shown) == (True, True)
+    assert [text for text in (shown, done.stdout, done.stderr) if line in text or "\x07" in text] == []
+    assert "by number" not in done.stdout + done.stderr
 
 
 def test_a_report_is_text(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs import kernels
 from amazonpay_nb.runs.kernels import RunKernel, kernel_environment
-from amazonpay_nb.runs.notebook import Notebook
+from amazonpay_nb.runs.notebook import Notebook, notebook_folder
 from amazonpay_nb.runs.runner import run, run_one
 from docs.regenerate import executed
 from tests.processes import PATIENCE, until
@@ -40,6 +41,11 @@ def notebook(folder: Path, source: str) -> Path:
     path = folder / "one.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell(source)], metadata={"kernelspec": KERNEL}), path)
     return path
+
+
+def with_another(path: Path) -> list[Path]:
+    """A run of a single notebook forks no kernel."""
+    return [path, Path(shutil.copy(notebook_folder() / "11_any_scenario.ipynb", path.parent))]
 
 
 def alive(pid: int) -> bool:
@@ -153,6 +159,53 @@ def test_a_run_that_is_stopped_leaves_no_kernel_and_no_verdict(
     assert until(lambda: not alive(int(pid_file.read_text())))
     assert not [name for name in ("junit.xml", "report.html", "summary.json") if (out / name).exists()]
     assert until(lambda: not list(temporary.iterdir()))
+
+
+# A server that a cell starts, in the way of one that does not end at the terminal's Ctrl-C either.
+CHILD = """import os, signal, subprocess, sys
+from pathlib import Path
+code = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(flush=True); time.sleep(600)"
+child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+child.stdout.readline()
+Path(os.environ["PID_FILE"]).write_text(str(child.pid))
+"""
+ENDS = {
+    "an end": "", "an error": "1 / 0", "a dead kernel": "os._exit(1)", "a flood": "while True: print('x' * 1_000_000)",
+}  # fmt: skip
+
+
+def ended(pid: int) -> bool:
+    """Whether a process has gone, or is about to: nobody may have asked how it ended."""
+    return not alive(pid) or Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] == "Z"
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("last", ENDS.values(), ids=ENDS)
+def test_what_a_cell_has_started_ends_with_its_kernel(
+    last: str, warm: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the kernel ends; the next run would meet the server of this one."""
+    monkeypatch.setenv("PID_FILE", str(tmp_path / "pid"))
+    notebooks = with_another(notebook(tmp_path, CHILD + last))
+    run(notebooks, {}, out=tmp_path / "out", warm=warm)
+    assert until(lambda: ended(int((tmp_path / "pid").read_text())))
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_a_cell_has_started_ends_with_a_run_that_is_stopped(
+    number: signal.Signals, warm: bool, tmp_path: Path
+) -> None:
+    """Before the command does."""
+    notebooks, pid_file = with_another(notebook(tmp_path, CHILD + "import time; time.sleep(600)")), tmp_path / "pid"
+    options = ("--jobs", "1", "--out", str(tmp_path / "out"), *([] if warm else ["--cold"]))
+    command = [*COMMAND, "run", *map(str, notebooks), *options]
+    environment = os.environ | {"PID_FILE": str(pid_file)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert until(lambda: pid_file.exists() and pid_file.read_text())
+        process.send_signal(number)
+        process.communicate(timeout=PATIENCE)
+    assert until(lambda: ended(int(pid_file.read_text())))
 
 
 def test_a_run_that_is_stopped_starts_no_kernel_again(tmp_path: Path, silent_kernel: Path) -> None:
