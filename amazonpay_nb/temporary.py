@@ -1,5 +1,6 @@
 """What goes with its process, however that ends: a folder that may hold a private key, or the processes of a group."""
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -21,7 +22,8 @@ def watch(script: str, argument: str) -> subprocess.Popen[bytes]:
 class TemporaryFolder:
     """A temporary folder, readable by its owner alone.
 
-    It is deleted by `close`, or with this object, and by a watching process where this one was killed.
+    It is deleted by `close`, or with this object, and by a watching process where this one was killed; but not by a
+    fork of its process.
 
     Attributes:
         path: Where it is; below TMPDIR, if that is set.
@@ -29,10 +31,13 @@ class TemporaryFolder:
 
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="amazonpay-nb-"))
-        self.close = weakref.finalize(self, _delete, self.path, watch('rm -rf -- "$0"', str(self.path)))
+        watching = watch('rm -rf -- "$0"', str(self.path))
+        self.close = weakref.finalize(self, _delete, self.path, watching, os.getpid())
 
 
-def _delete(path: Path, watching: subprocess.Popen[bytes]) -> None:
+def _delete(path: Path, watching: subprocess.Popen[bytes], owner: int) -> None:
+    if os.getpid() != owner:
+        return
     # A kernel that was just killed may still hold a file.
     shutil.rmtree(path, ignore_errors=True)
     watching.communicate()

@@ -324,8 +324,12 @@ class AmazonPayClient:
             headers[IDEMPOTENCY_KEY] = self.new_key() if key is None else key
         values = {to_camel(field): value for field, value in fields.items() if value is not None}
         body: Body | None = to_jsonable_python(values, by_alias=True) if operation.body else None
-        path = self._segment + operation.path.format(id=quote(object_id, safe="-_.~"))
-        path += f"?{urlencode(values)}" if values and not operation.body else ""
+        try:
+            path = self._segment + operation.path.format(id=quote(object_id, safe="-_.~"))
+            path += f"?{urlencode(values)}" if values and not operation.body else ""
+        except UnicodeEncodeError:  # the text itself may be the token of a buyer
+            problem = f"{next(iter(ids), 'A text')} holds half a character, which cannot be sent."
+            raise ConfigurationError(problem, advice="Give it as it was before it was cut or decoded.") from None
         return self.sender.send(operation.name, kind, operation.method, path, headers, body)
 
 

@@ -53,6 +53,13 @@ class Exchange:
         return read_authorization(self.headers.get("authorization", ""))
 
     @property
+    def key_of_account(self) -> tuple[str, ...]:
+        """The idempotency key, after what tells its account from others: host, environment, and who signed."""
+        signed = self.authorization
+        account = signed.public_key_id if signed else ""
+        return self.headers.get("host", ""), self.path.partition("/v2/")[0], account, self.idempotency_key
+
+    @property
     def signed_headers(self) -> dict[str, str]:
         """The signed headers in their order and the authorization; nothing where the request was not signed."""
         signed = self.authorization

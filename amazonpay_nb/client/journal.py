@@ -5,6 +5,7 @@ Everything else is a projection: `known` is the newest answer about each object,
 """
 
 import json
+import logging
 import os
 import threading
 from collections import deque
@@ -36,6 +37,7 @@ SHOP_SERVER = "Shop server"
 AMAZON_PAY_PAGES = "Amazon Pay pages"
 AMAZON_PAY_API = "Amazon Pay API"
 _LARGEST = 64 * 2**20  # bytes of a journal
+_LOG = logging.getLogger(__name__)
 PARTICIPANTS = (BUYER, SHOP_PAGE, SHOP_SERVER, AMAZON_PAY_PAGES, AMAZON_PAY_API)
 
 # Where the exchanges of this thread, or of this task, are collected.
@@ -68,12 +70,13 @@ class Journal:
     """An append-only record of a run, or of its latest *limit* entries; appending is safe from several threads.
 
     A *file* takes each entry as it comes, as a line of JSON; see `export`.  A rewind adds a line with its length.
+    What cannot be written is logged, and the journal itself goes on.
     """
 
     def __init__(
         self, limit: int | None = None, *, file: Path | None = None, entries: Iterable[Exchange | Step] = ()
     ) -> None:
-        self._limit, self._file = limit, file
+        self._limit, self._file, self._cut = limit, file, False
         self._entries: deque[Exchange | Step] = deque(entries, limit)
         self.known = self._knowledge()  #: the newest answer about each object; it follows the journal
         self._lock = threading.Lock()
@@ -86,7 +89,6 @@ class Journal:
         kept = replace(exchange, **safe)
         with self._lock:
             self._append(kept)
-            self.known.learn(kept)
         if (listener := _LISTENER.get()) is not None:
             listener.append(kept)
         return kept
@@ -100,28 +102,51 @@ class Journal:
 
     def _append(self, entry: Exchange | Step) -> None:
         self._entries.append(entry)
+        if isinstance(entry, Exchange):
+            self.known.learn(entry)
         self._write(lambda: _exported(entry))
 
     def _write(self, line: Callable[[], dict[str, Any]]) -> None:
         if self._file:
-            with self._file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line(), ensure_ascii=False) + "\n")
+            # After a line that was cut, the next one stands alone.
+            start, self._cut = "\n" * self._cut, True
+            try:
+                with self._file.open("a", encoding="utf-8") as file:
+                    file.write(f"{start}{json.dumps(line(), ensure_ascii=False)}\n")
+                self._cut = False
+            except (OSError, ValueError) as error:
+                _LOG.warning("%s lacks an entry of the journal: %s.", self._file, type(error).__name__)
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Return what a journal has written to a file, without what forks took back, or raise `ConfigurationError`."""
-        rows = list[dict[str, Any]]()
+        """Return what a journal has written to a file, without what forks took back, or raise `ConfigurationError`.
+
+        A line that was cut, as on a full disk, is left out, and a warning names it.
+        """
+        rows, cut = list[dict[str, Any] | None](), list[int]()
         try:
             if file.is_symlink() or not file.is_file() or file.stat().st_size > _LARGEST:
                 raise ValueError("whoever made a folder may have put anything in the place of a journal")
             # A text may hold what Python takes for the end of a line.
-            for line in map(json.loads, file.read_text("utf-8").rstrip("\n").split("\n")):
+            lines = file.read_bytes().rstrip(b"\n").split(b"\n")
+            for number, text in enumerate(lines, 1):
+                try:
+                    line = json.loads(text)
+                except ValueError:
+                    cut.append(number)
+                    rows.append(None)  # a rewind counts it
+                    continue
                 if line["kind"] == "rewind":
-                    del rows[len(rows) - line["entries"] :]
+                    del rows[max(len(rows) - line["entries"], 0) :]
                 else:
                     rows.append({to_snake(name): value for name, value in line.items() if name != "kind"})
+            if len(cut) == len(lines):
+                raise ValueError("no line is an entry")
             # Somebody else's may hold what a run would have masked.
-            return cls(entries=as_kind(file.name, redact(rows), tuple[Exchange | Step, ...]))
+            kept = as_kind(file.name, redact([row for row in rows if row is not None]), tuple[Exchange | Step, ...])
+            if cut:
+                _LOG.warning("%s lacks entries that were cut, in line %s.", file, ", ".join(map(str, cut)))
+            return cls(entries=kept)
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
             advice = "Delete it, or run the notebook again."
             raise ConfigurationError(f"{file} is no journal of a run.", advice=advice) from None

@@ -40,7 +40,7 @@ class Known:
         self._documents: dict[tuple[str, str], Document | None] = {}
         self._places: dict[tuple[str, str], int] = {}  # the number of the exchange that has described an object last
         self.walks: dict[tuple[str, str], list[str]] = {}  # (kind, object id) → the states that answers have shown
-        self.keys: dict[str, list[int | None]] = {}  # idempotency key → statuses, None standing for no answer
+        self.keys: dict[tuple[str, ...], list[int | None]] = {}  # `key_of_account` → statuses, None for no answer
         self.learned = 0  # exchanges
 
     def __iter__(self) -> Iterator[tuple[str, str, Document]]:
@@ -66,9 +66,9 @@ class Known:
 
     def learn(self, exchange: Exchange) -> list[News]:
         """Take an exchange in and return what it has changed: nothing where it is a refusal or a replay."""
-        answer, key = exchange.response, exchange.idempotency_key
+        answer = exchange.response
         self.learned += 1
-        statuses = self.keys.setdefault(key, []) if key else []
+        statuses = self.keys.setdefault(exchange.key_of_account, []) if exchange.idempotency_key else []
         replayed = any(status is not None and status < 400 for status in statuses)
         statuses.append(exchange.status)
         if exchange.failed or not isinstance(answer, Mapping) or replayed:

@@ -30,7 +30,7 @@ class Report(NamedTuple):
 
 
 def reports(
-    exchanges: Sequence[Exchange], states: dict[str, str], keys: Mapping[str, list[int | None]] = {}
+    exchanges: Sequence[Exchange], states: dict[str, str], keys: Mapping[tuple[str, ...], list[int | None]] = {}
 ) -> Iterator[tuple[Exchange, Report]]:
     """Yield each request with its report, given `Known.states` and `Known.keys` from before the first one."""
     for number, exchange in enumerate(exchanges):
@@ -68,12 +68,13 @@ def _fits(public_key_id: str, what: str) -> str:
     return f"✓ It fits the public key of {public_key_id}, so the {what} is yours, and no one has changed it."
 
 
-def _key(exchange: Exchange, keys: Mapping[str, list[int | None]], before: Sequence[Exchange]) -> str:
+def _key(exchange: Exchange, keys: Mapping[tuple[str, ...], list[int | None]], before: Sequence[Exchange]) -> str:
     key, operation = exchange.idempotency_key, OPERATIONS[exchange.operation]
     if not key:
         without = operation.idempotency == Idempotency.WITHOUT_EFFECT
         return f"None: {'it has no effect on' if without else 'the request has none for'} {operation.title}."
-    statuses = [*keys.get(key, ()), *(other.status for other in before if other.idempotency_key == key)]
+    full = exchange.key_of_account
+    statuses = [*keys.get(full, ()), *(other.status for other in before if other.key_of_account == full)]
     if not statuses:
         again = "; Amazon keeps the refusal under it, so a new attempt needs another" if exchange.failed else ""
         again = again if exchange.status else "; no answer came, so send it again under the same key"

@@ -105,7 +105,7 @@ class Sender(NamedTuple):
         response, answer, lost = None, None, ""
         try:
             response, content = receive(self.http, request)
-            answer = _json_object(content)
+            answer = _json_object(response, content)
         except (httpx.LocalProtocolError, httpx.UnsupportedProtocol) as error:
             raise ConfigurationError(f"{what} cannot be sent.", advice="Check base_url and headers.") from error
         except (httpx.RequestError, *NOWHERE) as error:
@@ -124,7 +124,7 @@ class Sender(NamedTuple):
             except Exception as error:  # noqa: BLE001 (a charge that was made must not look lost)
                 _LOG.warning("The journal lacks an exchange, %s: %s.", name, type(error).__name__)
         if response.status_code >= 400:
-            raise self._refusal(name, response, answer)
+            raise self._refusal(name, response, answer or {})
         try:
             if not response.is_success:  # a redirect is somebody else's
                 raise ValueError
@@ -157,12 +157,14 @@ def _request_id(response: httpx.Response) -> str:
     return str(response.headers.get("x-amz-pay-request-id", ""))
 
 
-def _json_object(content: bytes) -> Body:
+def _json_object(response: httpx.Response, content: bytes) -> Body | None:
+    # Cancel Report Schedule has an empty answer, but no page; where another is empty, its model misses a field.
+    nothing = b"" if "html" in response.headers.get("content-type", "").lower() else b"{}"
     try:
-        answer = json.loads(content)
+        answer = json.loads(content or nothing)
     except (ValueError, RecursionError):
-        answer = None
-    return answer if isinstance(answer, dict) else {}
+        return None
+    return answer if isinstance(answer, dict) else None
 
 
 def _repeat(request: httpx.Request) -> str:

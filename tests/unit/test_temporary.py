@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from amazonpay_nb.temporary import TemporaryFolder
-from tests.processes import until
+from tests.processes import PATIENCE, until
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
@@ -48,6 +48,20 @@ def test_a_key_does_not_outlive_its_process(number: signal.Signals, tmp_path: Pa
         assert tmp_path in key.parents
         os.killpg(process.pid, number)
     assert gone(key.parent)
+
+
+def test_a_fork_that_ends_leaves_the_key_of_its_parent() -> None:
+    """The folder is that of the process which made it: also where a fork ends as a program does, or closes it."""
+    script = (
+        "import os, sys; from amazonpay_nb.temporary import TemporaryFolder\n"
+        "folder = TemporaryFolder()\n"
+        "for close in (False, True):\n"
+        "    if not (child := os.fork()): sys.exit(close and folder.close())\n"
+        "    assert os.waitpid(child, 0)[1] == 0 and folder.path.exists()\n"
+        "folder.close()\n"
+        "assert not folder.path.exists()"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=PATIENCE)
 
 
 def test_nbval_leaves_no_key(tmp_path: Path) -> None:

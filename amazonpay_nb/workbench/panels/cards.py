@@ -282,14 +282,14 @@ class Desk(CallPanel):
 
 
 def _lost(exchanges: Sequence[Exchange]) -> Exchange | None:
-    answered = {exchange.idempotency_key for exchange in exchanges if exchange.status}
+    answered = {exchange.key_of_account for exchange in exchanges if exchange.status}
     kept = (exchange for exchange in exchanges[::-1] if exchange.idempotency_key and exchange.kind in _KINDS)
-    return next((exchange for exchange in kept if exchange.idempotency_key not in answered), None)
+    return next((exchange for exchange in kept if exchange.key_of_account not in answered), None)
 
 
 def _repeated(exchanges: Sequence[Exchange]) -> Iterator[str]:
     keyed = [(row, row.kind) for row in exchanges if row.idempotency_key and row.kind]
-    same = [(row, kind) for row, kind in keyed if row.idempotency_key == keyed[-1][0].idempotency_key]
+    same = [(row, kind) for row, kind in keyed if row.key_of_account == keyed[-1][0].key_of_account]
     ids = {str(row.response[kind.id_field]) for row, kind in same if row.response and not row.failed}
     if len(same) > 1 and ids:
         what = f"{same[0][0].idempotency_key}, and {len(ids)} {same[0][1].title}: {', '.join(ids)}"

@@ -196,7 +196,7 @@ def _parameter(field: Field) -> tuple[str, ...]:
 
 
 def report_on(
-    exchanges: Sequence[Exchange], states: dict[str, str], keys: Mapping[str, list[int | None]] = {}
+    exchanges: Sequence[Exchange], states: dict[str, str], keys: Mapping[tuple[str, ...], list[int | None]] = {}
 ) -> Iterator[Any]:
     """Yield for each request of an action what was sent, what came back, and why; see `client.report.reports`."""
     if not exchanges:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -296,6 +297,26 @@ def test_an_empty_id_is_refused_before_anything_is_sent(nothing: Any) -> None:
     assert amazon.sent == []
 
 
+@pytest.mark.parametrize(
+    ("call", "what"),
+    [
+        (lambda client, text: client.get_charge(text), "charge_id"),
+        (lambda client, text: client.capture_charge(text, capture_amount=USD_14), "charge_id"),
+        (lambda client, text: client.get_buyer(text), "buyer_token"),
+        (lambda client, text: client.get_reports(next_token=text), "A text"),
+    ],
+    ids=["read", "write", "token", "query"],
+)
+def test_an_address_with_half_a_character_is_refused(call: Callable[[AmazonPayClient, str], Any], what: str) -> None:
+    """No UTF-8 can hold it; the message does not quote it, since it may be a token."""
+    amazon = Amazon()
+    with pytest.raises(ConfigurationError) as caught:
+        call(connect(amazon), "Atza|secret\ud800")
+    assert caught.value.message == f"{what} holds half a character, which cannot be sent."
+    assert "secret" not in str(caught.value)
+    assert amazon.sent == []
+
+
 def test_an_id_that_an_answer_left_open_is_refused() -> None:
     """A completed set-up has no charge, so its `charge_id` is None."""
     nothing: Any = None
@@ -545,6 +566,27 @@ def test_an_answer_that_cannot_be_read_is_no_answer(answer: dict[str, Any]) -> N
         charge(connect(amazon))
     assert f"idempotency_key={amazon.keys[0]!r}" in caught.value.advice
     assert len(amazon.sent) == ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    ("answer", "canceled"),
+    [
+        (httpx.Response(200), True),
+        (httpx.Response(204), True),
+        (httpx.Response(200, json={}), True),
+        (httpx.Response(200, html="<html>Please sign in to the network</html>"), False),
+        (httpx.Response(200, html=""), False),
+        (httpx.Response(200, text="Signed in"), False),
+        (httpx.Response(200, json=[]), False),
+        (httpx.Response(200, json=None, content=b"null"), False),
+    ],
+    ids=["nothing", "no-content", "empty", "page", "empty-page", "text", "list", "null"],
+)
+def test_only_an_empty_answer_has_canceled_a_schedule(answer: httpx.Response, canceled: bool) -> None:
+    """Amazon's has no field to be known by; that of a network which wants a login first is a page."""
+    client = connect(Amazon(answer))
+    with nullcontext() if canceled else pytest.raises(TransportError, match="is not Amazon Pay's: 200"):
+        assert client.cancel_report_schedule("12345678901").report_schedule_id is None
 
 
 @pytest.mark.parametrize("kind", ENDLESS)

@@ -2,6 +2,7 @@ import base64
 import copy
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from amazonpay_nb.client.journal import (
     Exchange,
     Journal,
     Step,
+    own_exchanges,
 )
 from amazonpay_nb.client.ledger import course
 from amazonpay_nb.errors import ConfigurationError
@@ -514,6 +516,72 @@ def test_a_file_of_another_program_is_refused(line: str, tmp_path: Path) -> None
     (tmp_path / "run.jsonl").write_text(line, "utf-8")
     with pytest.raises(ConfigurationError, match=r"run\.jsonl is no journal of a run"):
         Journal.read(tmp_path / "run.jsonl")
+
+
+def cut_files(file: Path) -> dict[str, tuple[bytes, str, list[str]]]:
+    """What may be left of three lines, the lines that are named, and the texts of the steps that are read."""
+    written = Journal(file=file)
+    for text in ("one", "二", "three"):
+        written.step(BUYER, SHOP_PAGE, text, NOON)
+    one, two, three = file.read_bytes().splitlines(keepends=True)
+    half = two[: two.index("二".encode()) + 1]
+    rewind = b'{"kind": "rewind", "entries": 2}\n'
+    return {
+        "the end": (one + two + three[:40], "3", ["one", "二"]),
+        "inside a character": (one + half, "2", ["one"]),
+        "with the next line": (one + half + two + three, "2", ["one", "three"]),
+        "before the next line": (one + half + b"\n" + two + three, "2", ["one", "二", "three"]),
+        "without a byte": (one + b"\n" + half + b"\n" + three, "2, 3", ["one", "three"]),
+        "and taken back": (one + half + b"\n" + three + rewind, "2", ["one"]),
+        "and more taken back than there is": (half + b"\n" + rewind + three, "1", ["three"]),
+    }
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "the end",
+        "inside a character",
+        "with the next line",
+        "before the next line",
+        "without a byte",
+        "and taken back",
+        "and more taken back than there is",
+    ],
+)
+def test_a_line_that_was_cut_costs_no_other_entry(place: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A disk was full, or a process was killed: the rest is read, and a warning names file and line."""
+    file = tmp_path / "run.jsonl"
+    content, lines, texts = cut_files(file)[place]
+    file.write_bytes(content)
+    assert [entry.text for entry in Journal.read(file) if isinstance(entry, Step)] == texts
+    assert caplog.messages == [f"{file} lacks entries that were cut, in line {lines}."]
+
+
+@pytest.mark.parametrize("room", [0, 40, 900])
+def test_a_full_disk_takes_nothing_out_of_a_journal(
+    room: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Totals, newest answers, listeners and what a rewind forgets are the journal's own; a later line stands alone."""
+    file, size = tmp_path / "run.jsonl", resource.getrlimit(resource.RLIMIT_FSIZE)
+    written = Journal(file=file)
+    written.step(BUYER, SHOP_PAGE, "opens", NOON)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + room, size[1]))
+        with own_exchanges() as exchanges:
+            written.record(charge("createCharge", "Captured", captured="14.00"))
+        written.step(BUYER, SHOP_PAGE, "words " * 200, NOON)
+        written.rewind(2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, size)
+    written.step(BUYER, SHOP_PAGE, "stays", NOON)
+
+    assert exchanges == [*written.exchanges]
+    assert written.known.newest("Charge", CHARGE_ID)
+    assert written.totals()["USD"]["captured"] == Decimal("14.00")
+    assert [entry.text for entry in written if isinstance(entry, Step)] == ["opens", "stays"]
+    assert f"{file} lacks an entry of the journal: OSError." in caplog.messages
+    assert list(Journal.read(file))[-1] == written[-1]
 
 
 def test_a_journal_is_written_after_a_fork(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.client.guide import months
 from amazonpay_nb.client.journal import Exchange, Journal
 from amazonpay_nb.client.reconciliation import reconcile
+from amazonpay_nb.client.report import reports
+from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.shop.bookkeeping import payments
 from amazonpay_nb.spec.machine import NEW, Transition
 from amazonpay_nb.spec.operations import KINDS
@@ -53,6 +55,31 @@ def test_a_request_that_is_sent_again_tells_nobody_an_old_state(na: Shop) -> Non
         assert str(client.journal.totals()["USD"]["captured"]) == "10.00"
         assert [row.used for row in months(client.journal, wallet, REGIONS["na"])] == ["10.00"]
         assert reconcile(client)["agrees"].all()
+
+
+@pytest.mark.parametrize("other", ["another merchant", "another host"])
+def test_each_account_has_keys_of_its_own(other: str) -> None:
+    """Two shops number their orders alike, and share a journal: the second charge is no replay of the first."""
+    with Emulator(seed=1) as first, Emulator(region="eu", seed=1) as second:
+        account = first.other_merchant if other == "another merchant" else second.merchant
+        host = first if other == "another merchant" else second
+        journal, currency = Journal(), "USD" if host is first else "EUR"
+        for shop, money in ((Shop(first), usd("14.00")), (Shop(host, account), usd("20.00", currency))):
+            with shop, connect(shop, journal) as client:
+                order = {"charge_permission_id": shop.wallet(), "charge_amount": money, "capture_now": True}
+                client.create_charge(**order, idempotency_key="order-1")
+                client.create_charge(**order, idempotency_key="order-1")
+    totals = journal.totals()
+    assert sum(total["captured"] for total in totals.values()) == 34, "each once, and each replay not at all"
+    assert len(journal.known.of("Charge")) == 2
+    words = [why.idempotency_key.split(" ")[0] for _, why in reports(journal.exchanges, {})]
+    assert words == ["✓", "↻"] * 2
+
+
+def connect(shop: Shop, kept: Journal) -> AmazonPayClient:
+    return AmazonPayClient(
+        shop.keys, region=shop.emulator.region, environment="emulator", base_url=shop.emulator.url, journal=kept
+    )
 
 
 def state_of(client: AmazonPayClient, charge_id: str) -> str:
