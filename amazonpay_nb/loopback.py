@@ -220,7 +220,8 @@ def limit_body(receive: Receive) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > MAX_BODY_BYTES:
-            raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes; send less.")
+            problem = f"The body is larger than {MAX_BODY_BYTES} bytes; send less."
+            raise HTTPException(413, problem, {"connection": "close"})  # the rest of it is not read
         return message
 
     return receive_within_limit

@@ -13,6 +13,8 @@ const REGION = env.AMAZON_PAY_REGION || 'na';
 const EMULATOR = env.AMAZON_PAY_URL || ''; // leave it out at Amazon: with it, the SDK verifies no certificate at all
 const [HOST, CURRENCY] = { na: ['static-na', 'USD'], eu: ['static-eu', 'EUR'], jp: ['static-fe', 'JPY'] }[REGION];
 const SCRIPT = env.AMAZON_PAY_SCRIPT || `https://${HOST}.payments-amazon.com/checkout.js`;
+const AMOUNT = /^(TransactionAmountExceeded|PeriodicAmountExceeded|InvalidParameterValue|MissingParameterValue)$/;
+const FAILED = 'ProcessingFailure'; // any other 5xx leaves open what has happened
 const ALGORITHM = 'AMZN-PAY-RSASSA-PSS-V2'; // the SDK's default is the older one
 const CERTIFICATES = EMULATOR || `https://sns.${env.AMAZON_PAY_TOPIC.split(':')[3]}.amazonaws.com`;
 
@@ -29,27 +31,20 @@ const orders = new Map(); // id → { visitor, state: pending | paid | declined 
 let turn = Promise.resolve(); // one notification is worked on after the other: the newest answer is noted last
 
 const tell = (error) => console.error(error.message, error.response?.data ?? ''); // not its request, which is signed
-
-/** Tells whether no answer came, or one that leaves open what has happened: the same request may go again. */
-function isLost(error) {
-  const { status, data } = error.response || {};
-  return !status || [408, 425, 429].includes(status) || (status >= 500 && data.reasonCode !== 'ProcessingFailure');
-}
-
-/** Returns the answer to a call, made again while it is lost: the SDK does not, and a key makes it harmless. */
-async function ask(call) {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return (await call()).data;
-    } catch (error) {
-      if (!axios.isAxiosError(error) || !isLost(error) || attempt === 4) throw error;
-      await sleep(1000 * Math.min(8, Number(error.response?.headers['retry-after']) || Math.random() * 2 ** attempt));
-    }
-  }
-}
-
+const reasonOf = (error) => error.response?.data?.reasonCode;
 const random = () => crypto.randomBytes(16).toString('hex'); // 32 characters, the longest that a key may be
 const nameOf = (visitor) => crypto.createHash('sha256').update(visitor).digest('hex'); // and does not tell the cookie
+
+/** Returns the answer to a call, made again while it is lost: the SDK does not, and a key makes it harmless. */
+function ask(call, attempt = 1) {
+  return call().then((answer) => answer.data, async (error) => {
+    const { status, headers } = error.response || {};
+    const isLost = !status || [408, 425, 429].includes(status) || (status >= 500 && reasonOf(error) !== FAILED);
+    if (!axios.isAxiosError(error) || !isLost || attempt === 4) throw error;
+    await sleep(1000 * Math.min(8, Number(headers?.['retry-after']) || Math.random() * 2 ** attempt));
+    return ask(call, attempt + 1);
+  });
+}
 
 /** Returns the page whose button leads to Amazon, and back to an address that is good for this visitor only. */
 function walletPage(visitor) {
@@ -74,16 +69,14 @@ async function comeBack(visitor, id) {
   if (signed?.checkoutResultReturnUrl?.endsWith(nameOf(visitor)) && !sessions.has(id)) sessions.set(id, { visitor });
   const session = sessions.get(id);
   if (session?.visitor !== visitor) return "This address is somebody else's.";
-  if (!session.saved) { // otherwise the buyer has loaded the page again
-    const end = await ask(() => amazon.completeCheckoutSession(id, {})).catch((error) => {
-      // Ended already, by the buyer or by a request of ours whose answer was lost: the session says how.
-      if (![409, 422].includes(error.response?.status)) throw error;
-      return ask(() => amazon.getCheckoutSession(id));
-    });
-    if (end.statusDetails.state !== 'Completed') return 'Amazon Pay was not saved. You can try again.';
-    wallets.set(visitor, { permission: end.chargePermissionId, state: 'saved' });
-    session.saved = true;
-  }
+  if (session.saved) return 'Amazon Pay is saved.'; // the buyer has loaded the page again
+  const end = await ask(() => amazon.completeCheckoutSession(id, {})).catch((error) => {
+    if (![409, 422].includes(error.response?.status)) throw error; // otherwise it has ended: the session says how
+    return ask(() => amazon.getCheckoutSession(id));
+  });
+  if (end.statusDetails.state !== 'Completed') return 'Amazon Pay was not saved. You can try again.';
+  wallets.set(visitor, { permission: end.chargePermissionId, state: 'saved' });
+  session.saved = true;
   return 'Amazon Pay is saved.';
 }
 
@@ -95,7 +88,8 @@ async function lookAtWallet(permission) {
 }
 
 /** Charges an order, once, however often it is asked for.  In your shop, an order knows its own amount. */
-async function charge(visitor, { order: id, amount, currency }) {
+async function charge(visitor, { order: number, amount, currency }) {
+  const id = String(number); // as Amazon gives it back
   const wallet = wallets.get(visitor);
   if (wallet) await lookAtWallet(wallet.permission);
   if (wallet?.state === 'saved' && !orders.has(id)) {
@@ -110,16 +104,17 @@ async function charge(visitor, { order: id, amount, currency }) {
       merchantMetadata: { merchantReferenceId: id },
     }, { 'x-amz-pay-idempotency-key': order.key }))));
   } catch (error) {
-    if (![400, 409, 422, 500].includes(error.response?.status) || isLost(error)) throw error;
+    const reason = reasonOf(error); // that of a late clock, say, leaves open what an earlier try has done: ask again
+    if (![409, 422].includes(error.response?.status) && !AMOUNT.test(reason) && reason !== FAILED) throw error;
     tell(error);
-    if (order.state === 'pending') order.state = 'declined'; // which is final for this key
+    if (order.state === 'pending') order.state = 'declined';
   }
 }
 
 /** Notes what has become of a charge.  Only the first to hear of the money sends the goods. */
 function settle({ chargeId, statusDetails, merchantMetadata }) {
   const order = orders.get(merchantMetadata?.merchantReferenceId);
-  if (order?.state !== 'pending') return;
+  if (!order || order.fulfilled) return;
   order.charge = chargeId;
   order.state = { Captured: 'paid', Declined: 'declined', Canceled: 'declined' }[statusDetails.state] || 'pending';
   if (order.state === 'paid') order.fulfilled += 1;
@@ -127,11 +122,14 @@ function settle({ chargeId, statusDetails, merchantMetadata }) {
 
 /** Refunds a paid order, once; the outcome follows later.  In your shop, only your staff may ask for it. */
 async function refund(visitor, { order: id, amount, currency }) {
-  const order = orders.get(id);
+  const order = orders.get(String(id));
   if (order?.visitor !== visitor || order.state !== 'paid') return;
-  order.refund ??= { money: { amount, currencyCode: currency }, key: random() };
-  const payload = { chargeId: order.charge, refundAmount: order.refund.money };
-  await ask(() => amazon.createRefund(payload, { 'x-amz-pay-idempotency-key': order.refund.key }));
+  const wish = (order.refund ??= { money: { amount, currencyCode: currency }, key: random() });
+  const payload = { chargeId: order.charge, refundAmount: wish.money };
+  await ask(() => amazon.createRefund(payload, { 'x-amz-pay-idempotency-key': wish.key })).catch((error) => {
+    if (AMOUNT.test(reasonOf(error)) && order.refund === wish) order.refund = null; // another amount may be right
+    throw error;
+  });
 }
 
 /** Asks Amazon for the object that has changed: a notification does not say what it is now. */
@@ -144,17 +142,20 @@ async function hear({ ObjectType: type, ObjectId: id }) {
   if (order && statusDetails.state === 'Refunded') order.state = 'refunded'; // a person looks after a declined one
 }
 
-/** Returns what a notification says, or null where Amazon has not signed it for this shop. */
-async function read(body) {
+/** Takes a notification, unless Amazon has not signed it for this shop, and works on it once it is answered. */
+async function take(body, response) {
   const envelope = JSON.parse(body) || {};
   const digest = { 1: 'RSA-SHA1', 2: 'RSA-SHA256' }[envelope.SignatureVersion];
   const place = /^(.*)\/SimpleNotificationService-[0-9a-f]{32}\.pem$/.exec(envelope.SigningCertURL)?.[1];
-  if (envelope.TopicArn !== env.AMAZON_PAY_TOPIC || !digest || place !== CERTIFICATES) return null;
+  if (envelope.TopicArn !== env.AMAZON_PAY_TOPIC || !digest || place !== CERTIFICATES) return 400;
   const { data: certificate } = await axios.get(envelope.SigningCertURL, { maxRedirects: 0 }); // yours may keep it
   const names = ['Message', 'MessageId', 'Subject', 'Timestamp', 'TopicArn', 'Type'].filter((name) => name in envelope);
   const text = names.map((name) => `${name}\n${envelope[name]}\n`).join('');
   const genuine = crypto.verify(digest, Buffer.from(text), certificate, Buffer.from(`${envelope.Signature}`, 'base64'));
-  return genuine && envelope.Type === 'Notification' ? JSON.parse(envelope.Message) : null;
+  if (!genuine || envelope.Type !== 'Notification') return 400;
+  const news = JSON.parse(envelope.Message);
+  response.on('finish', () => { turn = turn.then(() => hear(news)).catch(tell); });
+  return 200;
 }
 
 /** Returns what a visitor's pages show. */
@@ -165,7 +166,12 @@ function stateOf(visitor) {
 }
 
 /** Answers a request with a status and a body.  A visitor is a cookie here; in your shop it is who has signed in. */
-async function answer(request, response, body) {
+async function answer(request, response) {
+  let body = ''; // whoever sends too much is answered: the end of the loop must not be that of the connection
+  for await (const chunk of request.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+    body += chunk;
+    if (body.length > 256 * 1024) return [413, 'That is too long.']; // a notification has as much
+  }
   const page = (text) => [200, `<!doctype html><title>My wallet</title><p>${text}</p><a href="/wallet">My wallet</a>`];
   const { pathname, searchParams: query } = new URL(request.url, SHOP);
   const id = encodeURIComponent(query.get('amazonCheckoutSessionId'));
@@ -178,22 +184,16 @@ async function answer(request, response, body) {
     case 'POST /charge': await charge(visitor, JSON.parse(body)); return [200, stateOf(visitor)];
     case 'POST /refund': await refund(visitor, JSON.parse(body)); return [200, stateOf(visitor)];
     case 'GET /state': return [200, stateOf(visitor)];
-    case 'POST /news': {
-      const news = await read(body);
-      if (!news) return [400, ''];
-      response.on('finish', () => { turn = turn.then(() => hear(news)).catch(tell); }); // the answer goes first
-      return [200, ''];
-    }
+    case 'POST /news': return [await take(body, response), ''];
     default: return [404, 'There is no such page.'];
   }
 }
 
 http.createServer(async (request, response) => {
-  let body = '';
-  for await (const chunk of request.setEncoding('utf8')) body += chunk;
-  const [status, text] = await answer(request, response, body).catch((error) => {
+  const [status, text] = await answer(request, response).catch((error) => {
     tell(error);
     return [error instanceof SyntaxError ? 400 : error.response?.status || 503, 'That did not work. Please try again.'];
   });
+  if (!request.complete) response.setHeader('Connection', 'close'); // the rest of it is not read
   response.writeHead(status, { 'Content-Type': text.startsWith('{') ? 'application/json' : 'text/html' }).end(text);
 }).listen(new URL(SHOP).port, '127.0.0.1');

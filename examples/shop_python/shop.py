@@ -6,7 +6,6 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,21 +19,21 @@ from starlette.routing import Route
 
 from amazonpay_nb.client import AmazonPayClient, new_idempotency_key
 from amazonpay_nb.client.button import button_config, embed, set_up_payload, sign_button
-from amazonpay_nb.client.notifications import Notification, NotificationReader, NotificationRefused
+from amazonpay_nb.client.notifications import Notification, NotificationReader
 from amazonpay_nb.errors import AmazonPayError, ConflictError, InvalidRequestError
+from amazonpay_nb.loopback import limit_body
 from amazonpay_nb.signing.keys import MerchantKeys
-from amazonpay_nb.spec import answers
-from amazonpay_nb.spec.regions import region
+from amazonpay_nb.spec import answers, regions
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS visitors (id TEXT PRIMARY KEY, permission TEXT, wallet TEXT);
 CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, visitor TEXT, permission TEXT);
-CREATE TABLE IF NOT EXISTS orders (
-    id TEXT PRIMARY KEY, visitor TEXT, permission TEXT, amount TEXT, currency TEXT, key TEXT, charge TEXT,
-    state TEXT DEFAULT 'pending', fulfilled INTEGER DEFAULT 0, refund_amount TEXT, refund_key TEXT);
+CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, visitor TEXT, permission TEXT, amount TEXT, currency TEXT,
+    key TEXT, charge TEXT, state TEXT DEFAULT 'pending', fulfilled INT DEFAULT 0, refund_amount TEXT, refund_key TEXT);
 """
 WALLETS = {"Chargeable": "saved", "NonChargeable": "repair", "Closed": "none"}
 ORDERS = {"Captured": "paid", "Declined": "declined", "Canceled": "declined"}  # in any other state it is pending
+AMOUNT = {"TransactionAmountExceeded", "PeriodicAmountExceeded", "InvalidParameterValue", "MissingParameterValue"}
 BUTTON = """<!doctype html><title>My wallet</title><div id="button"></div>
 <script src="{script}"></script><script>amazon.Pay.renderButton("#button", {config})</script>"""
 
@@ -42,9 +41,9 @@ BUTTON = """<!doctype html><title>My wallet</title><div id="button"></div>
 class Shop:
     """What every shop needs.  It writes down what it will ask Amazon to do, with the idempotency key, then asks."""
 
-    def __init__(self, env: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, env: Any = os.environ) -> None:
         self.url = env.get("SHOP_URL", "http://127.0.0.1:8801")
-        self.region = region(env.get("AMAZON_PAY_REGION", "na"))
+        self.region = regions.region(env.get("AMAZON_PAY_REGION", "na"))
         self.merchant_id, self.store_id = env["AMAZON_PAY_MERCHANT_ID"], env["AMAZON_PAY_STORE_ID"]
         self.script = env.get("AMAZON_PAY_SCRIPT", f"https://{self.region.checkout_script_host}/checkout.js")
         self.keys = MerchantKeys.from_file(env["AMAZON_PAY_KEY_FILE"], env["AMAZON_PAY_KEY_ID"])
@@ -107,22 +106,23 @@ class Shop:
         for row in self.sql("SELECT * FROM orders WHERE id = ? AND visitor = ? AND state = 'pending'", order, visitor):
             try:
                 self.settle(self.amazon.get_charge(row["charge"]) if row["charge"] else self.create_charge(row))
-            except (ConflictError, InvalidRequestError) as error:  # final for this key; after any other, ask again
+            except (ConflictError, InvalidRequestError) as error:
                 logging.warning("Order %s: %s", order, error)
-                self.sql("UPDATE orders SET state = 'declined' WHERE id = ? AND state = 'pending'", order)
+                if isinstance(error, ConflictError) or error.reason_code in AMOUNT:  # another leaves it open
+                    self.sql("UPDATE orders SET state = 'declined' WHERE id = ? AND state = 'pending'", order)
 
     def create_charge(self, row: sqlite3.Row) -> answers.Charge:
         """Ask for the money.  While no answer comes, this client repeats the request, with the same key."""
-        money = {"amount": row["amount"], "currencyCode": row["currency"]}
         return self.amazon.create_charge(
-            charge_permission_id=row["permission"], charge_amount=money, capture_now=True,
-            merchant_metadata={"merchantReferenceId": row["id"]}, idempotency_key=row["key"],
+            charge_permission_id=row["permission"], capture_now=True, idempotency_key=row["key"],
+            charge_amount={"amount": row["amount"], "currencyCode": row["currency"]},
+            merchant_metadata={"merchantReferenceId": row["id"]},
         )  # fmt: skip
 
     def settle(self, charge: answers.Charge) -> None:
         """Note what has become of a charge.  Only the first to hear of the money sends the goods."""
         state, order = ORDERS.get(charge.state, "pending"), (charge.merchant_metadata or {}).get("merchantReferenceId")
-        note = "UPDATE orders SET charge = ?, state = ?, fulfilled = fulfilled + ? WHERE id = ? AND state = 'pending'"
+        note = "UPDATE orders SET charge = ?, state = ?, fulfilled = fulfilled + ? WHERE id = ? AND fulfilled = 0"
         self.sql(note, charge.charge_id, state, state == "paid", order)
 
     def refund(self, visitor: str, order: str, amount: str, currency: str) -> None:
@@ -131,20 +131,24 @@ class Shop:
         own = "WHERE id = ? AND visitor = ? AND state = 'paid' RETURNING *"
         for row in self.sql(f"{note} {own}", new_idempotency_key(), amount, order, visitor):
             money, key = {"amount": row["refund_amount"], "currencyCode": row["currency"]}, row["refund_key"]
-            self.amazon.create_refund(charge_id=row["charge"], refund_amount=money, idempotency_key=key)
+            try:
+                self.amazon.create_refund(charge_id=row["charge"], refund_amount=money, idempotency_key=key)
+            except InvalidRequestError as error:
+                if error.reason_code in AMOUNT:  # then another amount can be asked for, with another key
+                    self.sql("UPDATE orders SET refund_key = NULL, refund_amount = NULL WHERE refund_key = ?", key)
+                raise
 
     def hear(self, notification: Notification) -> None:
         """Ask Amazon for the object that has changed: a notification does not say what it is now."""
         try:
-            match notification.object_type:
-                case "CHARGE_PERMISSION":
-                    self.look_at_wallet(notification.object_id)
-                case "CHARGE":
-                    self.settle(self.amazon.get_charge(notification.object_id))
-                case "REFUND":
-                    refund = self.amazon.get_refund(notification.object_id)
-                    if refund.state == "Refunded":  # a person looks after one that is declined
-                        self.sql("UPDATE orders SET state = 'refunded' WHERE charge = ?", refund.charge_id)
+            if notification.object_type == "CHARGE_PERMISSION":
+                self.look_at_wallet(notification.object_id)
+            elif notification.object_type == "CHARGE":
+                self.settle(self.amazon.get_charge(notification.object_id))
+            elif notification.object_type == "REFUND":
+                refund = self.amazon.get_refund(notification.object_id)
+                if refund.state == "Refunded":  # a person looks after one that is declined
+                    self.sql("UPDATE orders SET state = 'refunded' WHERE charge = ?", refund.charge_id)
         except AmazonPayError as error:
             logging.warning("%s: %s", notification, error)
 
@@ -156,12 +160,11 @@ class Shop:
 
 
 def web(shop: Shop) -> Starlette:
-    """Return the web server.  A visitor is a cookie here; in your shop it is whoever has signed in."""
+    """Return the web server.  A visitor is a cookie, lax as Amazon leads buyers back; in your shop, who signed in."""
 
     def wallet(request: Request) -> Response:
         visitor = request.cookies.get("visitor") or secrets.token_urlsafe(32)
         answer = HTMLResponse(shop.wallet_page(visitor), headers={"cache-control": "no-store"})
-        # "lax": the browser sends it along when Amazon sends the buyer back.
         answer.set_cookie("visitor", visitor, httponly=True, samesite="lax", secure=shop.url.startswith("https"))
         return answer
 
@@ -170,24 +173,22 @@ def web(shop: Shop) -> Starlette:
         text = shop.come_back(request.cookies.get("visitor", ""), session_id)
         return HTMLResponse(f'<!doctype html><title>My wallet</title><p>{text}</p><a href="/wallet">My wallet</a>')
 
-    async def act(request: Request) -> Response:
-        work, order = {"/charge": shop.charge, "/refund": shop.refund}[request.url.path], await request.json()
-        who = request.cookies.get("visitor", "")
-        await run_in_threadpool(work, who, order["order"], order["amount"], order["currency"])
-        return state(request)
-
     def state(request: Request) -> Response:
         return JSONResponse(shop.state(request.cookies.get("visitor", "")))
 
+    async def act(request: Request) -> Response:
+        order = await Request(request.scope, limit_body(request.receive)).json()
+        who, work = request.cookies.get("visitor", ""), {"/charge": shop.charge, "/refund": shop.refund}
+        await run_in_threadpool(work[request.url.path], who, order["order"], order["amount"], order["currency"])
+        return state(request)
+
     async def news(request: Request) -> Response:
-        try:
-            notification = await run_in_threadpool(shop.reader.read, await request.body())
-        except NotificationRefused as refusal:
-            return Response(status_code=refusal.status)
+        body = await Request(request.scope, limit_body(request.receive)).body()
+        notification = await run_in_threadpool(shop.reader.read, body)
         return Response(background=BackgroundTask(shop.hear, notification))  # the answer goes first
 
     def no_answer(request: Request, error: AmazonPayError) -> Response:
-        return Response("That did not work. Please try again.", getattr(error, "status_code", 503))
+        return Response("Please try again.", getattr(error, "status_code", getattr(error, "status", 503)))
 
     routes = [Route("/wallet", wallet), Route("/wallet/return", come_back), Route("/state", state)]
     routes += [Route(*post, methods=["POST"]) for post in (("/charge", act), ("/refund", act), ("/news", news))]
@@ -195,5 +196,4 @@ def web(shop: Shop) -> Starlette:
 
 
 if __name__ == "__main__":
-    shop = Shop()
-    uvicorn.run(web(shop), host="127.0.0.1", port=urlsplit(shop.url).port, log_level="warning")
+    uvicorn.run(web(shop := Shop()), host="127.0.0.1", port=urlsplit(shop.url).port, log_level="warning")

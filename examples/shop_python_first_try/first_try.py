@@ -213,8 +213,8 @@ class OrderTwice(Shop):
     """Whoever presses the button wants to pay."""
 
     def charge(self, visitor: str, order: str, amount: str, currency: str) -> None:
-        again = "UPDATE orders SET state = 'pending', charge = NULL, key = ? WHERE id = ? AND state = 'paid'"
-        self.sql(again, new_idempotency_key(), order)
+        again = "UPDATE orders SET state = 'pending', fulfilled = 0, charge = NULL, key = ?"
+        self.sql(f"{again} WHERE id = ? AND state = 'paid'", new_idempotency_key(), order)
         super().charge(visitor, order, amount, currency)
 
 
