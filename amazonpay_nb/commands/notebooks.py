@@ -35,9 +35,16 @@ def run(
     """
     from amazonpay_nb.loopback import IN_PROCESS
     from amazonpay_nb.runs import runner
+    from amazonpay_nb.runs.folder import forget
     from amazonpay_nb.runs.notebook import find_notebooks
+    from amazonpay_nb.runs.report import REPORTS
 
-    paths = find_notebooks(notebooks, sockets=not in_process)
+    try:
+        paths = find_notebooks(notebooks, sockets=not in_process)
+    except ConfigurationError:
+        if all(map(runner.is_result, out.glob("*.ipynb"))):  # nobody's but a run's
+            forget(out, REPORTS)
+        raise
     if in_process:
         os.environ[IN_PROCESS] = "1"
     summary = runner.run(paths, parameters, out=out, jobs=jobs, say=say, offline=offline, warm=not cold)
@@ -75,8 +82,11 @@ def sweep(
     cluster cannot be used.
     """
     from amazonpay_nb.runs import sweep as sweeps
+    from amazonpay_nb.runs.folder import forget
     from amazonpay_nb.runs.runner import here
 
+    if not only_list:
+        forget(out, sweeps.REPORTS)
     if scheduler is not None and (jobs or cold):
         raise click.UsageError("--jobs and --cold are for this machine; a cluster has its own threads, which fork.")
     cases = sweeps.cases_of(matrix)

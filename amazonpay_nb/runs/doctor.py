@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def examine() -> list[Finding]:
     browser = next(filter(shutil.which, ("chromium", "google-chrome", "chrome")), "")
     # A person's browser is wherever it is; this one plays a buyer.
     played = f"{browser} can play the buyers of a rehearsal." if browser else "No Chromium is on the PATH."
-    here = [python, *map(_extra, EXTRAS), _loopback(), *_ways(), *_places()]
+    here = [python, *map(_extra, EXTRAS), *_kernel(), _loopback(), *_ways(), *_places()]
     return [*here, Finding(now.year >= 2026, clock), Finding(True, played), *_account()]
 
 
@@ -38,6 +39,21 @@ def _extra(name: str) -> Finding:
     lean = len(wrong) > len(rows) / 2
     state = "is not there" if lean else f"lacks {', '.join(wrong)}"
     return Finding(lean, f"The extra {name} {state} ({EXTRAS[name]}): {how_to_get(name)}")
+
+
+def _kernel() -> Iterator[Finding]:
+    try:
+        from jupyter_client.manager import KernelManager
+    except ImportError:  # the row of its extra says so
+        return
+    kernel, program = KernelManager(kernel_name="python3"), None
+    with suppress(Exception):  # whatever is wrong with its file, it starts nothing
+        program = shutil.which(kernel.format_kernel_cmd()[0])
+    if program and Path(program).parent.resolve() == Path(sys.executable).parent.resolve():
+        yield Finding(True, "The kernel python3 starts this Python.")
+    elif place := kernel.kernel_spec_manager.find_kernel_specs().get("python3"):
+        advice = f"delete {place}, and Jupyter starts this one."
+        yield Finding(False, f"The kernel python3 does not start this Python, and notebooks may fail: {advice}")
 
 
 def _loopback() -> Finding:

@@ -40,6 +40,14 @@ class Failure:
 
 def failure_of(document: Any) -> Failure | None:
     """Return what stopped an executed notebook, or None."""
+    try:
+        return _found_in(document)
+    except _OF_OTHERS as error:
+        advice = "Clear its outputs and its metadata, and run it again."
+        return Failure(f"What the notebook says about its run is in no form of Jupyter's: {plain(error)}. {advice}")
+
+
+def _found_in(document: Any) -> Failure | None:
     for step, cell in under_headings(document):
         for output in cell.get("outputs", ()):
             if output.output_type == "error":

@@ -41,6 +41,13 @@ def report_folder(out: Path, names: Iterable[str]) -> Iterator[None]:
         raise ConfigurationError(f"{error.filename or out}: {error.strerror}.", advice=advice) from None
 
 
+def forget(out: Path, names: Iterable[str]) -> None:
+    """Delete the verdict of the run before, as `report_folder` does: one that is refused before it starts has none."""
+    if out.is_dir():
+        with report_folder(out, names):
+            pass
+
+
 def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
     """Write *path* so that a reader finds the old content or the new one, never a part.
 

@@ -99,8 +99,9 @@ class Notebook:
             return cls(path, document, parameters)
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
-        except (KeyError, TypeError, AttributeError, *NO_PROGRAM) as error:
-            raise ConfigurationError(f"{path} is not a notebook with parameters: {error}") from error
+        except (KeyError, TypeError, AttributeError, AssertionError, nbformat.ValidationError, *NO_PROGRAM) as error:
+            problem = str(error).strip() or "its version is no number"
+            raise ConfigurationError(f"{path} is not a notebook with parameters: {problem}") from error
 
     @property
     def opens_workbench(self) -> bool:
@@ -125,6 +126,8 @@ class Notebook:
         """Return a copy of the document without outputs, whose workbench takes those texts that are no parameters."""
         document = deepcopy(self.document)
         settings = {name: text for name, text in texts.items() if name not in self.parameters}
+        for part in (document, *document.cells):
+            part.metadata.pop("papermill", None)  # of an earlier run
         for cell in document.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None

@@ -1,5 +1,6 @@
 """Run notebooks with parameters, without a person, and say how it went."""
 
+import json
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -16,9 +17,9 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs.failure import Failure, claims_of, failure_of, plain, result_of
-from amazonpay_nb.runs.folder import report_folder, write_whole
+from amazonpay_nb.runs.folder import forget, report_folder, write_whole
 from amazonpay_nb.runs.kernels import execute, kernel_environment
-from amazonpay_nb.runs.notebook import Notebook, in_whole_texts, settings_of, title_of, without_secrets
+from amazonpay_nb.runs.notebook import NO_PROGRAM, Notebook, in_whole_texts, settings_of, title_of, without_secrets
 from amazonpay_nb.runs.report import REPORTS, Run, Summary, notebook_page, write_report
 from amazonpay_nb.temporary import TemporaryFolder
 from amazonpay_nb.workbench.parameters import check_unattended, check_values
@@ -62,6 +63,7 @@ def run(
     *warm* kernels, and start as ever.  What is not usable raises `ConfigurationError` before anything starts.
     """
     _check_places(notebooks, out)
+    forget(out, REPORTS)
     cases = [Case(Notebook.read(path), parameters, f"{path.stem}.html") for path in notebooks]
     for case in cases:
         check_case(case.notebook, parameters)
@@ -127,8 +129,19 @@ def _check_places(notebooks: Sequence[Path], out: Path) -> None:
     for path in notebooks:
         if path.resolve().parent == out.resolve():
             raise ConfigurationError(f"the executed notebooks would replace those in {out}; choose another folder")
-        if f"{path.stem}.html" in REPORTS:
-            raise ConfigurationError(f"the page of {path} would replace the report of the run; give it another name")
+        if len({path.name, f"{path.stem}.html", *REPORTS}) < len(REPORTS) + 2:
+            raise ConfigurationError(f"the files of {path} would replace the report of the run; give it another name")
+        if (written := out / path.name).is_file() and not is_result(written):
+            problem = f"{written} is a notebook of your own, and the executed one would replace it."
+            raise ConfigurationError(problem, advice="Choose another folder with --out, or move it away.")
+
+
+def is_result(path: Path) -> bool:
+    """Return whether a run has written a notebook; `keep` says so in each."""
+    try:
+        return "papermill" in json.loads(path.read_bytes())["metadata"]
+    except (KeyError, OSError, TypeError, *NO_PROGRAM):
+        return False
 
 
 def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
@@ -181,6 +194,7 @@ def keep(
 ) -> Run:
     """Write a notebook that has ended, and its page, into *folder*; return its run, which began at *started*."""
     name, written, claims = notebook.path.stem, folder / notebook.path.name, claims_of(document)
+    document.metadata.setdefault("papermill", {})  # not there where the kernel did not start, or died with its worker
     write_whole(written, nbformat.writes(document) + "\n")
     write_whole(written.with_suffix(".html"), notebook_page(document, name, notebook.path.resolve().parent))
     parameters, seconds = redact(dict(texts) | notebook.values(texts)), round(time.monotonic() - started, 3)

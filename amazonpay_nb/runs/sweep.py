@@ -38,7 +38,7 @@ _RESULT = (
 # Also after what a table program may take for the end of a cell.
 _FORMULA = re.compile(r"(?:.*[;\t\r\n] *)?(?:[=＝@\t\r]|[+-](?!\d+(?:\.\d+)?$))", re.DOTALL)
 _MOST_CASES = 100_000  # before those that are excluded; each takes memory from the start
-_LINES, _REPORTS = "cases.jsonl", ("report.html", "junit.xml", "sweep.csv", "summary.json")
+_LINES, REPORTS = "cases.jsonl", ("report.html", "junit.xml", "sweep.csv", "summary.json")
 
 
 Engine = Callable[[Sequence[Case], Path], Results]
@@ -112,7 +112,7 @@ def cases_of(path: Path) -> list[Case]:
         content = [(cell.cell_type, cell.source, cell.metadata.get("tags")) for cell in notebook.document.cells]
         digest = hashlib.sha256(json.dumps([notebook.path.stem, content]).encode())
         beside = (notebook.path.parent.glob(names) for names in ("*.*", "*/*.*"))
-        edition = programs() + _digest(itertools.chain(*beside))
+        edition = programs() + _digest(notebook.path.parent, itertools.chain(*beside))
         for place, row in matrix.rows():
             texts = {name: _text(value) for name, value in row.items()}
             one = digest.copy()
@@ -135,14 +135,16 @@ def programs() -> str:
     """Return a digest of this package: a case that has passed with another edition of it has to run again."""
     package = Path(__file__).parents[1]
     # A wheel has the examples in it, and a checkout has them beside it.
-    return _digest(file for file in package.rglob("*.*") if package / "examples" not in file.parents)
+    return _digest(package, (file for file in package.rglob("*.*") if package / "examples" not in file.parents))
 
 
-def _digest(files: Iterable[Path]) -> str:
+def _digest(folder: Path, files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for file in sorted(file for file in files if file.suffix in (".py", ".toml", ".j2") and file.is_file()):
         with suppress(PermissionError):  # what cannot be read is no part of a case, either
-            digest.update(file.read_bytes())
+            content = file.read_bytes()
+            # Its name is what others import, and its length where the next one begins.
+            digest.update(json.dumps([file.relative_to(folder).as_posix(), len(content)]).encode() + content)
     return digest.hexdigest()[:8]
 
 
@@ -161,7 +163,7 @@ def sweep(
     *part* is, and `progress` what *say* is for.
     """
     started, lines = time.monotonic(), out / _LINES
-    with report_folder(out, _REPORTS):
+    with report_folder(out, REPORTS):
         if not (resume and lines.is_file()) or lines.is_symlink():
             lines.unlink(missing_ok=True)
         lines.touch()

@@ -621,6 +621,17 @@ def test_the_doctor_finds_this_machine_fit() -> None:
     assert all(line.startswith("✓") for line in done.stdout.splitlines())
 
 
+@pytest.mark.parametrize("kernel", ['{"argv": ["/nowhere/python", "-m", "ipykernel_launcher"]}', "{", '{"argv": []}'])
+def test_the_doctor_looks_at_the_kernel(tmp_path: Path, kernel: str) -> None:
+    """One that was made for a Python that is gone would fail every run."""
+    folder = tmp_path / "kernels/python3"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(kernel)
+    done = run("doctor", env=os.environ | {"JUPYTER_PATH": str(tmp_path)})
+    (wrong,) = (line for line in done.stdout.splitlines() if line.startswith("✗"))
+    assert (done.returncode, "The kernel python3 does not start this Python" in wrong) == (1, True)
+
+
 def test_the_doctor_looks_for_the_certificates_of_an_emulator_that_has_ended() -> None:
     """Their variable is left in a shell, and every program that asks another machine fails."""
     done = run("doctor", env=os.environ | {"SSL_CERT_FILE": "/nowhere/ca.pem"})

@@ -127,13 +127,14 @@ def test_a_case_that_kills_its_workers_is_given_up_after_two(cluster: Cluster, t
 def test_a_cluster_that_cannot_be_used_is_named(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 2 and one sentence: nobody there, no worker, another version; what there was before stays."""
+    """Exit code 2 and one sentence: nobody there, no worker, another version; cases of before stay, no verdict does."""
     from amazonpay_nb.runs import cluster as clusters
 
     write(tmp_path, "mine", "1")
     path, out = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2]}), tmp_path / "out"
     out.mkdir()
-    (out / "summary.json").write_text("before")
+    for name in ("cases.jsonl", "summary.json"):
+        (out / name).write_text("before")
 
     def refusal(address: str, *options: object) -> str:
         done = command(path, "--out", out, "--scheduler", address, *options)
@@ -147,7 +148,7 @@ def test_a_cluster_that_cannot_be_used_is_named(
     assert f"The scheduler at {cluster.address} has no worker." in refusal(cluster.address)
     cluster.worker("other", PYTHONPATH=other_version(tmp_path))
     assert "there is version 99 of amazonpay-nb; here is " in refusal(cluster.address)
-    assert (out / "summary.json").read_text() == "before"
+    assert {path.name: path.read_text() for path in out.iterdir()} == {"cases.jsonl": "before"}
 
 
 def test_a_worker_with_another_edition_plays_no_case(cluster: Cluster, tmp_path: Path) -> None:

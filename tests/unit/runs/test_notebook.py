@@ -2,8 +2,10 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from nbformat import from_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from amazonpay_nb import workbench
@@ -67,6 +69,21 @@ def test_a_claim_that_does_not_hold_is_a_failure_wherever_it_is_read() -> None:
     assert failure
     assert (failure.claim, failure.step, failure.cell) == ("charge.late", "Charge", 3)
     assert failure.message == "claim charge.late does not hold: A charge is never late."
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        {"metadata": {"papermill": 5}, "outputs": []},
+        {"metadata": {}, "outputs": [{"output_type": "error", "ename": "No", "evalue": "no", "traceback": [5]}]},
+    ],
+    ids=["metadata", "traceback"],
+)
+def test_a_notebook_that_says_nonsense_about_its_run_has_failed(cell: dict[str, Any]) -> None:
+    """With a sentence, wherever it is read."""
+    failure = failure_of(from_dict({"cells": [{"cell_type": "code", "source": ""} | cell]}))
+    assert failure
+    assert "is in no form of Jupyter's" in failure.message
 
 
 def test_an_exception_that_a_widget_shows_is_a_failure() -> None:

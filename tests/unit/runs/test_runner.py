@@ -10,6 +10,7 @@ import termios
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,15 @@ from xml.etree import ElementTree as ET
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 from ipykernel.kernelspec import get_kernel_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from amazonpay_nb.cli import main
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.runs.folder import write_whole
+from amazonpay_nb.runs.folder import report_folder, write_whole
 from amazonpay_nb.runs.notebook import Notebook, find_notebooks, to_type
-from amazonpay_nb.runs.report import Summary, notebook_page
+from amazonpay_nb.runs.report import REPORTS, Summary, notebook_page
 from amazonpay_nb.runs.runner import run
 from amazonpay_nb.spec.parity import behaviors
 from amazonpay_nb.spec.reasons import OPERATION_REASONS, REASONS
@@ -373,6 +376,14 @@ class TestFiles:
         assert (tmp_path / "out" / "summary.json").exists()
         assert "image/png" in (tmp_path / "out" / "png.html").read_text("utf-8"), "its source is there"
 
+    def test_what_a_notebook_says_about_an_earlier_run_is_left_out(self, tmp_path: Path) -> None:
+        """Whatever form it has; the other notebooks have their results."""
+        odd, good = write(tmp_path / "books", "odd", "1 + 1"), write(tmp_path / "books", "good", "1 + 1")
+        document = nbformat.read(odd, as_version=4)
+        document.metadata.papermill, document.cells[-1].metadata.papermill = [], 5
+        nbformat.write(document, odd)
+        assert [one.error for one in run([odd, good], {}, out=tmp_path / "out").runs] == [None, None]
+
     def test_a_file_takes_the_place_of_a_file_alone(self, tmp_path: Path) -> None:
         """And not of a device, where root writes it."""
         os.mkfifo(pipe := tmp_path / "pipe")
@@ -452,8 +463,16 @@ class TestParameters:
 
     @pytest.mark.parametrize(
         "content",
-        ["no JSON", '{"cells": 1}', "[]", "[" * 100_000, ODD_ID],
-        ids=["text", "number", "list", "nested", "id"],
+        [
+            "no JSON",
+            '{"cells": 1}',
+            "[]",
+            "[" * 100_000,
+            ODD_ID,
+            "{}",
+            '{"cells": [], "nbformat": 4, "nbformat_minor": ""}',
+        ],
+        ids=["text", "number", "list", "nested", "id", "nothing", "version"],
     )
     def test_a_file_that_is_no_notebook_is_refused(self, tmp_path: Path, content: str) -> None:
         """It is named in the message."""
@@ -479,6 +498,8 @@ class TestPlaces:
             (lambda path: ([path, path], path.parent / "out"), "named twice"),
             (lambda path: ([path], path.parent), "would replace"),
             (lambda path: ([path.with_name("report.ipynb")], path.parent / "out"), "would replace the report"),
+            (lambda path: ([path.with_name("summary.json")], path.parent / "out"), "would replace the report"),
+            (lambda path: ([path.with_name("one.html")], path.parent / "out"), "would replace the report"),
             (lambda path: ([path.with_name("none.ipynb")], path.parent / "out"), "cannot be read"),
         ],
     )
@@ -490,6 +511,39 @@ class TestPlaces:
         with pytest.raises(ConfigurationError, match=problem):
             run(notebooks, {}, out=out)
         assert [path.name for path in tmp_path.iterdir()] == ["one.ipynb"]
+
+    def test_a_notebook_of_somebodys_own_is_not_replaced(self, tmp_path: Path) -> None:
+        """A run of another one with its name is refused; what a run has left may go, however that ended."""
+        mine, other = write(tmp_path / "mine", "one", "1"), write(tmp_path, "one", "import os\nos._exit(3)")
+        (mine.parent / "summary.json").write_text("mine")
+        before = {path: path.read_bytes() for path in mine.parent.iterdir()}
+        for text in (mine.read_text("utf-8"), "no notebook"):
+            mine.write_text(text, "utf-8")
+            before[mine] = mine.read_bytes()
+            with pytest.raises(ConfigurationError, match=r"mine/one\.ipynb is a notebook of your own(?s:.*)--out"):
+                run([other], {}, out=mine.parent)
+            assert {path: path.read_bytes() for path in mine.parent.iterdir()} == before
+        assert [run([other], {}, out=tmp_path / "out").failed for _ in range(2)] == [1, 1]
+
+    @pytest.mark.parametrize("line", ["run one.ipynb -p nope 1", "run nope", "run no.ipynb"])
+    def test_what_is_refused_leaves_no_verdict_of_the_run_before(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+    ) -> None:
+        """Whoever reads the folder is not told that all passed; a folder that is held or somebody's own stays."""
+        monkeypatch.chdir(tmp_path)
+        write(tmp_path, "one")
+        (tmp_path / "no.ipynb").write_text("{}")
+        (tmp_path / "out").mkdir()
+        for folder in (tmp_path, tmp_path / "out"):
+            for name in REPORTS:
+                (folder / name).write_text("passed")
+        before = {*tmp_path.iterdir()}
+        refused = partial(CliRunner().invoke, main)
+        assert (refused(f"{line} --out .").exit_code, {*tmp_path.iterdir()}) == (2, before)
+        with report_folder(tmp_path / "out", ()):
+            assert "Another run is writing into out" in refused(line).stderr
+        assert len([*(tmp_path / "out").iterdir()]) == len(REPORTS)
+        assert (refused(line).exit_code, [*(tmp_path / "out").iterdir()]) == (2, [])
 
     def test_a_notebook_is_found_by_number_name_or_path(self, tmp_path: Path) -> None:
         """The workbook's notebooks are known by what their names begin with."""

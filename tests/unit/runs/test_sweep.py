@@ -25,7 +25,7 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.lessons.scenario import FLOWS, possible
 from amazonpay_nb.runs import sweep
 from amazonpay_nb.runs.notebook import Notebook, find_notebooks, notebook_folder
-from amazonpay_nb.runs.report import Run
+from amazonpay_nb.runs.report import REPORTS, Run
 from amazonpay_nb.runs.runner import Case, Results, check_case, here
 from amazonpay_nb.spec.regions import REGIONS
 from tests.processes import PATIENCE
@@ -204,6 +204,16 @@ def test_a_file_that_is_no_matrix_is_refused(text: str, tmp_path: Path) -> None:
     assert (done.exit_code, "matrix.yaml is no matrix: " in done.stderr) == (2, True), done.output
 
 
+def test_a_refused_matrix_leaves_no_verdict_of_another(tmp_path: Path) -> None:
+    """Whoever reads the folder is not told that all passed; a list is no run."""
+    (tmp_path / "out").mkdir()
+    for name in (*REPORTS, "sweep.csv", "cases.jsonl"):
+        (tmp_path / "out" / name).write_text("passed")
+    for options, left in ((["--list"], 5), ([], 1)):
+        done = command(matrix(tmp_path, matrix={}), "--out", tmp_path / "out", *options)
+        assert (done.exit_code, len([*(tmp_path / "out").iterdir()])) == (2, left)
+
+
 def test_a_matrix_that_is_not_there_is_no_wrong_one(tmp_path: Path) -> None:
     """There is nothing to correct in it."""
     done = command(tmp_path / "matrix.yaml", "--list")
@@ -300,6 +310,41 @@ class TestSweep:
         for status, text in ((0, "good = True"), (1, "good = False  # by a change")):
             helper.write_text(text)
             assert command(path, "--out", tmp_path / "out", "--resume").exit_code == status
+
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            ({"helper.py": "good = 1"}, {"halper.py": "good = 1"}),
+            ({"helper/__init__.py": "good = 1"}, {"halper/__init__.py": "good = 1"}),
+            ({"helper.py": "good = 1\n", "other.py": ""}, {"helper.py": "", "other.py": "good = 1\n"}),
+        ],
+        ids=["a module of another name", "a package of another name", "a function in the next module"],
+    )
+    def test_what_passed_with_a_helper_elsewhere_runs_again(
+        self, tmp_path: Path, before: dict[str, str], after: dict[str, str]
+    ) -> None:
+        """Its lines are the same, and the import fails."""
+        write(tmp_path, "mine", "from helper import good")
+        path = matrix(tmp_path, notebooks=["mine.ipynb"], include=[{}])
+        for status, files in ((0, before), (1, after)):
+            for name in before:
+                (tmp_path / name).unlink(missing_ok=True)
+            for name, text in files.items():
+                (tmp_path / name).parent.mkdir(exist_ok=True)
+                (tmp_path / name).write_text(text)
+            assert command(path, "--out", tmp_path / "out", "--resume").exit_code == status
+
+    def test_the_same_programs_are_the_same_wherever_they_are(self, tmp_path: Path) -> None:
+        """A worker has them in a folder of its own; a module of another name is another edition."""
+        package = Path(sweep.__file__).parents[1]
+        copy = tmp_path / package.name
+        shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        editions = [sweep.programs()]
+        for name in ("testing.py", "texting.py"):
+            (copy / "testing.py").rename(copy / name)
+            line = [sys.executable, "-c", "from amazonpay_nb.runs.sweep import programs; print(programs(), end='')"]
+            editions.append(subprocess.check_output(line, cwd=tmp_path, text=True))
+        assert [edition == editions[0] for edition in editions] == [True, True, False]
 
     def test_the_first_failure_can_end_it(self, tmp_path: Path) -> None:
         """What had ended is reported, and how much was not reached."""
