@@ -159,10 +159,12 @@ class RunKernel(AsyncKernelManager):
 
     def end(self) -> None:
         """End the kernel and what its cells have started."""
-        if pid := getattr(self.provisioner, "pid", None):
+        provisioner: Any = self.provisioner
+        if pid := getattr(provisioner, "pid", None):
+            provisioner.pid = None  # once: it may be another process's next
             with suppress(OSError):  # a fork may have no group yet
                 os.killpg(pid, signal.SIGKILL)
-        if process := getattr(self.provisioner, "process", None):
+        if process := getattr(provisioner, "process", None):
             process.kill()
 
     async def _async_cleanup_resources(self, restart: bool = False) -> None:
