@@ -81,13 +81,11 @@ class Server:
         fields: dict[str, Any] = {"charge_initiator": step.initiator, "channel": "Web", "capture_now": step.capture}
         if step.payment:
             fields = payments_of(self._story.use_case)[step.payment].fields
-        fields = fields | {"simulation_code": step.code or None}
         key = self.keys[step.again] if step.again else None
+        fields = fields | {"idempotency_key": key or None, "simulation_code": step.code or None}
         try:
-            self._keep(
-                step, charge(self.wb.client, self.permission_id, self.price(step), idempotency_key=key, **fields)
-            )
-        finally:  # its answer may be lost
+            self._keep(step, charge(self.wb.client, self.permission_id, self.price(step), **fields))
+        finally:  # its answer may be lost; the key is "" where nothing was sent
             self.keys = {**self.keys, step.name: self.wb.journal.exchanges[-1].idempotency_key}
 
     def _capture(self, step: Step) -> None:

@@ -119,6 +119,7 @@ class TestDeciding:
         with pytest.raises(NotChargeable) as refusal:
             charge(wb.client, permission_id, wb.amount, idempotency_key=wb.client.new_key())
         assert isinstance(refusal.value.__cause__, ConflictError)
+        assert "Then charge with a new idempotency key: this one has its answer." in str(refusal.value)
 
     def test_a_reason_that_is_new_is_judged_by_its_state(self, wb: Workbench) -> None:
         """Amazon adds codes without notice."""

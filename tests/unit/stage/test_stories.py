@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from amazonpay_nb import workbench
+from amazonpay_nb.client.guide import NotChargeable
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.commands.stage import demo
+from amazonpay_nb.lessons.account import MerchantAccount
+from amazonpay_nb.shop import Arrival
 from amazonpay_nb.shop.colors import contrast
 from amazonpay_nb.spec.data import DataError, as_kind, read
 from amazonpay_nb.spec.operations import OPERATIONS
@@ -403,3 +407,20 @@ def test_nobody_jumps_past_a_beat_that_has_not_ended_well() -> None:
             performance.go(0)
             performance.finish()
             performance.back()
+
+
+def test_a_payment_that_was_not_sent_is_repeated_with_a_key_of_its_own() -> None:
+    """The server asked for the wallet first, and then had no key to keep."""
+    with closing(workbench.open(buyer="script")) as wb:
+        assert wb.emulator
+        server = Server(wb, stories()["ride"], "A ride", lambda page, step: Arrival("result", ""))
+        with closing(MerchantAccount(wb.emulator, wb.set_up_keys())) as account:
+            server.permission_id = account.wallet()
+        wb.director.cause(server.permission_id, "NonChargeable", "PaymentMethodInvalid")
+        with pytest.raises(NotChargeable):
+            server.take(Step(do="pay", name="first", capture=True))
+        wb.director.cause(server.permission_id, "Chargeable")
+        for _ in range(2):
+            server.take(Step(do="pay", name="first", again="first", capture=True))
+        charges = wb.emulator.control.get("objects/charges")["objects"]
+    assert [charge["captureAmount"] for charge in charges] == [wb.price("14.00")]
