@@ -103,11 +103,13 @@ def record(
         raise ConfigurationError(f"There is no probe {min(unknown)!r}.", advice=f"There are {', '.join(probes())}.")
     rows = {row["id"]: row for row in recording["probes"]}
     chosen = [probe for probe in probes().values() if not only or probe.id in only]
+    kept = [one for one in chosen if {("status", "recorded"), ("edition", one.edition)} <= rows.get(one.id, {}).items()]
+    if kept == chosen:
+        say(f"{out} holds all of these probes, so none is sent; give another file to send them again.")
     player = buyer or ("script" if there.environment == "emulator" else "you")
     with closing(_Run(there, player, say, currency)) as run:
         for number, probe in enumerate(chosen, 1):
-            old = rows.get(probe.id, {})
-            if (old.get("status"), old.get("edition")) == ("recorded", probe.edition):
+            if probe in kept:
                 continue
             say(f"{number} of {len(chosen)}: {probe.says}")
             rows[probe.id] = run.row(probe)

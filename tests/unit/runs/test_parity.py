@@ -126,8 +126,10 @@ def test_a_probe_is_asked_once_and_in_part(tmp_path: Path) -> None:
         first = recordings.read(path)
         record(emulator, out=path, only=("dates", "wallet", "keys"), say=lines.append)
         second = recordings.read(path)
+        record(emulator, out=path, only=("dates", "keys"), say=lines.append)
         with pytest.raises(ConfigurationError, match="another place"):
             record(emulator._replace(region="na"), out=path, say=lines.append)
+    assert lines.pop() == f"{path} holds all of these probes, so none is sent; give another file to send them again."
     assert [line.partition(":")[2] for line in lines] == [
         " Dates, on time and not", " A wallet is set up outside of the purchase flow",
         " Keys and signatures that are not accepted", " A wallet is set up outside of the purchase flow",
