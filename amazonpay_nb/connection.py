@@ -28,6 +28,8 @@ SHARE_OF_FILES = (os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else 1024)
 MAX_CONNECTIONS = min(128, SHARE_OF_FILES)
 # For a request to arrive, and for a client to read on.
 PATIENCE_SECONDS = 20.0
+# Of the loop, until what was accepted is a connection: asyncio loses one whose server closes before.
+_ACCEPT_STEPS = 3
 _GLANCE_SECONDS = 0.002  # between two looks at what has not ended yet
 _LINGER_SECONDS = 1.0  # for a client to see that it is refused
 # Read at a time, so that few requests wait on one connection: the shortest has 18 bytes, and takes 3,000 in memory.
@@ -77,6 +79,11 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no one, close what is idle, wait for the rest and cut it off, and end the application."""
+        for listener in self.listeners:
+            with suppress(NotImplementedError):  # on Windows, where there is another way to accept
+                asyncio.get_running_loop().remove_reader(listener)
+        for _ in range(_ACCEPT_STEPS):
+            await asyncio.sleep(0)
         for server in self.servers:
             server.close()
         state = self.server_state

@@ -1,6 +1,7 @@
 """A server on loopback starts at once, stops in time, and leaves its port free."""
 
 import asyncio
+import gc
 import socket
 import ssl
 import subprocess
@@ -258,6 +259,18 @@ def test_what_is_open_ends_with_it() -> None:
         [connection] = server._server.server_state.connections
         server.stop()
         assert connection.transport.get_extra_info("socket").fileno() == -1
+
+
+def test_what_arrives_as_it_ends_ends_with_it() -> None:
+    """A browser connects in advance, and may do so in the same moment: pytest complains of what stays open."""
+    for number in range(300):
+        server = LoopbackServer(hello).start()
+        socket.create_connection(("127.0.0.1", server.port), PATIENCE).close()
+        clients = [socket.create_connection(("127.0.0.1", server.port), PATIENCE) for _ in range(number % 4 + 1)]
+        server.stop()
+        for client in clients:
+            client.close()
+    gc.collect()
 
 
 def test_an_application_that_cannot_start_refuses_connections() -> None:
