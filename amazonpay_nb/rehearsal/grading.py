@@ -27,6 +27,7 @@ from amazonpay_nb.workbench.director import Director
 
 GOOD, WRONG, ADVICE, UNSEEN = "✓ good", "✗ wrong", "– advice", "– not seen"
 TAKEN, ONCE, REFUSED = "2xx: it is genuine", "2xx, and it counts once", "4xx: it is not genuine"
+LATER = "4xx, or 5xx until its certificate is there"
 _ALL, _LOOKS = "all of these", "a GET of the object"
 # How long a handler may take to get an object, and what it does after that is waited for.
 _LOOK_SECONDS, _CALM_SECONDS = 3.0, 0.2
@@ -69,7 +70,9 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
 
 
 def _grade(play: Play, sending: Sending, about: list[Subject], observed: bool) -> Grade:
-    expected = ONCE if sending.check == "duplicate" else TAKEN if sending.genuine else REFUSED
+    expected = (
+        ONCE if sending.check == "duplicate" else TAKEN if sending.genuine else LATER if sending.later else REFUSED
+    )
     try:
         answers = play.judge(sending, about, observed=observed)
         answered, verdict = ", ".join(dict.fromkeys(str(one.status) for one in answers)), GOOD

@@ -39,6 +39,7 @@ class Sending:
     altered: dict[str, str] = field(default_factory=dict)
     strange: bool = False
     body: str = ""
+    later: bool = False
 
     @property
     def genuine(self) -> bool:
@@ -47,7 +48,7 @@ class Sending:
 
     def is_right(self, status: int | None) -> bool:
         """Tell whether an answer is the right one."""
-        return status is not None and status // 100 == (2 if self.genuine else 4)
+        return status is not None and status // 100 in ((2,) if self.genuine else (4, 5) if self.later else (4,))
 
 
 _TABLE = read("notifications.toml", beside=__file__)
@@ -104,7 +105,8 @@ def message(
         "messageId": str(uuid4()),
         "timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }  # fmt: skip
-    fields = {name: text.replace("{stranger}", stranger.url) for name, text in sending.fields.items()}
+    places = {"stranger": stranger.url, "amazon": emulator.certificate_url}
+    fields = {name: text.format_map(places) for name, text in sending.fields.items()}
     document |= sending.announces
     unsigned = unsigned_envelope(emulator.certificate_url, emulator.topic_arn, document, version=sending.version)
     sign = stranger.sign if sending.strange else emulator.sign_notification

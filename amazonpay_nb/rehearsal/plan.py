@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, JsonValue
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import port_for_another
 from amazonpay_nb.spec.data import DataError, as_kind, data_row, no_choice, read
+from amazonpay_nb.spec.regions import region as region_of
 
 # What the rehearsal knows and a plan's start command and environment may name, in braces.
 FACTS = (
@@ -68,6 +69,7 @@ class Server:
     ready: Place = "/"
     wiring: Literal["proxy", "settings"] = "proxy"
     region: Literal["na", "eu", "jp"] = "na"
+    currency: str = ""
     environment: dict[str, Filled] = field(default_factory=dict)
 
 
@@ -224,6 +226,7 @@ class PlanFile:
         self.folder = (path.parent / self.plan.server.directory).absolute()
         if not os.path.isdir(self.folder):  # noqa: PTH112 (whatever its name holds)
             raise self.error(f"there is no folder {self.folder}.", "server", "directory")
+        self._check_currency()
 
     def error(self, problem: str, *keys: str, advice: str = "") -> ConfigurationError:
         """Return an error that names the line of a key, or of the table that it belongs to."""
@@ -237,6 +240,13 @@ class PlanFile:
         changes: dict[str, Any] = {"url": url, "region": region or server.region}
         changes["environment"] = server.environment | dict(environment or {})
         self.plan = replace(self.plan, server=replace(server, **changes))
+        self._check_currency()
+
+    def _check_currency(self) -> None:
+        server = self.plan.server
+        if server.currency not in ("", *(currencies := region_of(server.region).ledger_currencies)):
+            problem = f"no account is kept in {server.currency!r} in the region {server.region}."
+            raise self.error(problem, "server", "currency", advice=f"Write {' or '.join(currencies)}, or leave it out.")
 
 
 def _line(text: str, keys: tuple[str, ...]) -> int:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import partial
 from itertools import count
 from secrets import token_hex
@@ -19,10 +18,10 @@ from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import SENDINGS, Sending, Stranger, Subject, message, subjects
+from amazonpay_nb.rehearsal.order import USUAL_AMOUNT, Order
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan
 from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, ask, path_of_url, soon
 from amazonpay_nb.spec.addresses import host_of
-from amazonpay_nb.spec.money import counted_in_month, format_amount
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.spec.states import PENDING
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 CALM_SECONDS = 0.4  # how long something that must not happen is waited for
-USUAL_AMOUNT = Decimal("19.99")  # which times 100 is 1998 and a rest, where it is binary
+PATIENT_SECONDS = 5.0  # the same where a server that tries again in the background may pay or send twice
 
 
 class Play:
@@ -43,7 +42,8 @@ class Play:
 
     def __init__(self, plan: Plan, emulator: Emulator, http: httpx.Client, browser: "Browser | str") -> None:
         self.plan, self.emulator, self.http, self.browser = plan, emulator, http, browser
-        self.control, self.currency = emulator.control, region_of(plan.server.region).ledger_currencies[0]
+        self.control = emulator.control
+        self.currency = plan.server.currency or region_of(plan.server.region).ledger_currencies[0]
         self.exchanges: list[dict[str, Any]] = []
         self.page = self._first_page = next(iter(plan.buttons), "")
         mark = token_hex(3)  # a server may have kept the orders of another rehearsal
@@ -132,16 +132,16 @@ class Play:
         buyer.permission = self.objects("chargePermissions")[-1]["chargePermissionId"]
         return buyer
 
-    def order(self) -> "Order":
+    def order(self) -> Order:
         """Return an order of a buyer who has saved a wallet."""
         return Order(self, self.wallet())
 
-    def order_of_one_of_two(self) -> "Order":
+    def order_of_one_of_two(self) -> Order:
         """Return an order of a buyer after whom another one has saved a wallet."""
         order, _ = self.order(), self.wallet()
         return order
 
-    def captured(self) -> "Order":
+    def captured(self) -> Order:
         """Return an order that is paid."""
         order = self.order()
         before = len(self.objects("charges"))  # of the purchase that the wallet came with
@@ -151,11 +151,11 @@ class Play:
         soon(order.is_paid)
         return order
 
-    def pending(self) -> "Order":
+    def pending(self) -> Order:
         """Return an order whose charge Amazon is yet to decide; of that the server hears by what the check sends."""
         return next(self.undecided("CaptureInitiated", "AuthorizationInitiated", lost=True))
 
-    def undecided(self, *codes: str, lost: bool = False) -> Iterator["Order"]:
+    def undecided(self, *codes: str, lost: bool = False) -> Iterator[Order]:
         """Yield orders that Amazon leaves in each of some states at first, where the server asks for what can be so."""
         buyer, tried = self.wallet(), 0
         # At other prices, since whether a price may come again is the question of another check.
@@ -189,9 +189,10 @@ class Play:
         if not condition:
             raise Failed(seen, advice=advice)
 
-    def never(self, look: Callable[[], object], seen: str, *, advice: bool = False) -> None:
-        """Fail where something is so, or soon becomes so."""
-        self.expect(not soon(look, CALM_SECONDS), seen, advice=advice)
+    def never(self, look: Callable[[], object], seen: str, *, patient: bool = False, advice: bool = False) -> None:
+        """Fail where something is so, or becomes so soon or, for the *patient*, in a while."""
+        seconds = PATIENT_SECONDS if patient else CALM_SECONDS
+        self.expect(not soon(look, seconds, seconds / 10), seen, advice=advice)
 
     def has_wallet(self, buyer: Buyer) -> bool | None:
         """Tell whether the server says that it has a buyer's wallet; None where the plan has no action for that."""
@@ -278,73 +279,3 @@ class Play:
             if acts(self.send(sending, *about)[0].number):
                 return False
         return acts(self.send(SENDINGS[0], about[0])[0].number)
-
-
-class Order:
-    """An order of a buyer's that was not there before; its *values* are what an action is asked with."""
-
-    def __init__(self, play: Play, buyer: Buyer, amount: Decimal = USUAL_AMOUNT) -> None:
-        price = format_amount(amount, play.currency)
-        self.play, self.buyer, self.amount, self._before = play, buyer, Decimal(price), Decimal(0)
-        self._before = self.money()
-        self.values = {"order": next(play.orders), "amount": price, "currency": play.currency}
-        self.price = f"{price} {play.currency}"
-
-    def act(self, action: str, **values: str) -> Answer:
-        """Ask the server for an action of the plan."""
-        return self.buyer.act(action, self.values | values)[0]
-
-    @property
-    def charge(self) -> Subject:
-        """The last charge, as a notification may be about it."""
-        charge = self.play.objects("charges")[-1]
-        return Subject("CHARGE", charge["chargeId"], charge["chargePermissionId"])
-
-    def money(self) -> Decimal:
-        """Return what is held or taken since there is this order, which is what uses up a month's limit."""
-        return sum(map(counted_in_month, self.play.objects("charges")), -self._before)
-
-    def _whose(self) -> list[str]:
-        """Return for each charge of a wallet that is not the buyer's own: whose it is, as a clause."""
-        wallets = [row["chargePermissionId"] for row in self.play.objects("charges")]
-        return ["" if wallet == self.buyer.permission else " in another buyer's wallet" for wallet in wallets]
-
-    def statement(self) -> dict[str, Any]:
-        """Return what the server says of it; nothing where the plan has no action for that."""
-        orders = self.buyer.state().get("orders", {}) if self.play.plan.actions.state else {}
-        return dict(orders.get(self.values["order"], {}))
-
-    def says(self, *states: str | None) -> bool:
-        """Tell whether the server says that it is in one of some states; goods that are sent count as paid."""
-        statement = self.statement()
-        state = statement.get("state")
-        return ("paid" if statement.get("fulfilled") and state != "refunded" else state) in states
-
-    def is_decided(self) -> bool:
-        """Tell whether the server says how it ended."""
-        return not self.says(None, "pending")
-
-    def is_paid(self) -> bool:
-        """Tell whether the money is there, exactly, from the buyer's wallet, and the server does not deny it."""
-        silent, right = self.play.plan.actions.state is None, self.money() == self.amount and not any(self._whose())
-        return right and (silent or self.says("paid"))
-
-    def agrees(self) -> bool:
-        """Tell whether the server says that it is paid exactly if money is there."""
-        return self.says(None, "paid") if self.money() else not self.says("paid")
-
-    def words(self) -> str:
-        """Return what the server says of it, as a clause."""
-        statement = self.statement()
-        if "state" not in statement:
-            return "the server knows no order"
-        times = f", fulfilled {statement['fulfilled']} times" if statement.get("fulfilled") else ""
-        return f"the server says that the order is {statement['state']}{times}"
-
-    def situation(self, answer: Answer | None = None) -> str:
-        """Return what is the case, after an action if any, as a sentence."""
-        clause = f"; {self.words()}" if self.play.plan.actions.state else ""
-        charges = ", ".join(map(str.__add__, self.play.states("charges"), self._whose())) or "none"
-        action = f"; the action answers {answer.status or 'nothing'}" if answer else ""
-        money = f"{self.money()} of {self.price} is held or taken (charges: {charges})"
-        return f"{money}{clause}{action}{self.play.refusal()}."

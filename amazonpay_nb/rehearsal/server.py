@@ -88,14 +88,14 @@ class NotTried(Exception):
     """A check could not be looked at; the message says why, and what would help."""
 
 
-def soon(look: Callable[[], T], seconds: float = 5) -> T:
+def soon(look: Callable[[], T], seconds: float = 5, between: float = 0.05) -> T:
     """Look until there is something, or the time is over: a server may work in the background.
 
     Where a look takes long, because the machine is busy, so does the server: there is a least number of looks.
     """
     end, looks = monotonic() + seconds, 1
     while not (value := look()) and (monotonic() < end or looks < _LEAST_LOOKS):
-        sleep(_GLANCE_SECONDS)
+        sleep(between)
         looks += 1
     return value
 

@@ -118,6 +118,12 @@ def test_not_every_host_of_amazons_is_that_of_notifications(tmp_path: Path) -> N
     ("mistake", "check", "others", "says"),
     [
         ("one-version", "notification.genuine", (), "A notification, signature version 2 is answered by 400"),
+        ("old-version", "notification.forged", (), "signed with another key, signature version 2 is answered by 200"),
+        ("no-certificate", "notification.forged", (), "whose certificate is missing at Amazon's is answered by 200"),
+        ("goods-by-both", "charge.same-order-twice", (), "The buyer pays, or gets the goods, more than once"),
+        ("goods-by-each", "notification.duplicate", (), "The buyer pays, or gets the goods, more than once"),
+        ("charge-later", "charge.lost-answer", (), "The buyer pays, or gets the goods, more than once"),
+        ("refund-later", "refund.lost-answer", (), "The amount is refunded more than once"),
         ("any-topic", "notification.forged", (), "A notification from another topic is answered by 200"),
         ("old-state-back", "notification.out-of-order", ("refund.done",), "after an old notification"),
         ("never-looks", "notification.gets-object", ("notification.forged",), "No Get Charge"),
@@ -152,6 +158,19 @@ def test_a_buyer_comes_back_from_another_site(tmp_path: Path) -> None:
     """Although a script presses Amazon's forms, a strict cookie is not sent from there."""
     rehearsal = rehearse(plan(tmp_path, mistake="strict-cookie", proxy=True), only=["set-up.completes"])
     assert "Charge Permissions: none" in seen(rehearsal)["set-up.completes"]
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_money_is_in_the_currency_of_the_order(tmp_path: Path) -> None:
+    """As many kronor are another amount; and a plan names the currency of an account that is not in the usual one."""
+    checks = ["charge.paid", "refund.done"]
+    kronor = rehearse(plan(tmp_path, mistake="one-currency"), only=checks, region="eu")
+    assert seen(kronor)["charge.paid"].startswith("0 of 19.99 EUR is held or taken (charges: Captured in SEK)")
+    path = plan(tmp_path, mistake="account-in-pounds")
+    path.write_text(path.read_text("utf-8").replace("[server]", '[server]\nregion = "eu"\ncurrency = "GBP"'), "utf-8")
+    pounds = rehearse(path, only=[*checks, "charge.month-limit"])
+    assert [(one.status, one.seen) for one in pounds.results] == [("passed", "")] * 3
 
 
 @pytest.mark.browser

@@ -51,6 +51,7 @@ def read(folder: Path, text: str) -> PlanFile:
         ('"{order}"', "2026-01-01", 14, "not a valid JSON value"),
         ('"{order}"', "nan", 14, "not JSON compliant: nan"),
         ('order = "{order}"', f"amount = 0x{'f' * 6000}", 14, "Exceeds the limit"),
+        ('wiring = "settings"', 'region = "eu"\ncurrency = "USD"', 6, "no account is kept in 'USD' in the region eu."),
         ('wiring = "settings"', 'wiring = "settings"\ndirectory = "nowhere"', 6, "there is no folder"),
         ('wiring = "settings"', 'wiring = "settings"\ndirectory = "\\u0000"', 6, "there is no folder"),
         ('wiring = "settings"', f'wiring = "settings"\ndirectory = "{"x" * 300}"', 6, "there is no folder"),

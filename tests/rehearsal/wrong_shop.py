@@ -1,10 +1,13 @@
 """The example shop with one mistake that no other example has; the variable MISTAKE names it."""
 
+import json
 import os
 import re
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from threading import Timer
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "shop_python"))
 import shop as right
 from shop import Shop
 
-from amazonpay_nb.client.button import set_up_payload
+from amazonpay_nb.client.button import button_config, set_up_payload
 from amazonpay_nb.client.notifications import Finding, NotificationRefused
 
 
@@ -53,6 +56,31 @@ class OneVersion(Reading):
         if b'"SignatureVersion": "2"' in body:
             raise NotificationRefused(Finding.SIGNATURE_VERSION, "2")
         return self.genuine.read(body)
+
+
+def unread(body: bytes) -> Any:
+    """What a notification says, whoever has signed it."""
+    message = json.loads(json.loads(body)["Message"])
+    return SimpleNamespace(object_type=message["ObjectType"], object_id=message["ObjectId"])
+
+
+class OldVersion(Reading):
+    """Knows one version of signatures, and lets the other one through."""
+
+    def read(self, body: bytes) -> Any:
+        return unread(body) if b'"SignatureVersion": "2"' in body else self.genuine.read(body)
+
+
+class NoCertificate(Reading):
+    """Takes a notification whose certificate is not to be had: better that than to lose it."""
+
+    def read(self, body: bytes) -> Any:
+        try:
+            return self.genuine.read(body)
+        except NotificationRefused as refusal:
+            if "there is none at" not in str(refusal):
+                raise
+            return unread(body)
 
 
 class AnyTopic(Shop):
@@ -104,6 +132,66 @@ class KeyOfPrice(Shop):
         )
         charge = self.amazon.get_charge(charge.charge_id)  # it may be done by now
         return charge.model_copy(update={"merchant_metadata": {"merchantReferenceId": row["id"]}})
+
+
+class GoodsByBoth(Shop):
+    """Sends the goods for the answer of Create Charge, and again for the notification."""
+
+    def hear(self, notification: Any) -> None:
+        super().hear(notification)
+        self.sql("UPDATE orders SET fulfilled = 2 WHERE charge = ? AND state = 'paid'", notification.object_id)
+
+
+class GoodsByEach(Shop):
+    """Takes a second to send the goods, and sends them for each notification."""
+
+    def hear(self, notification: Any) -> None:
+        super().hear(notification)
+        Timer(
+            1, self.sql, ["UPDATE orders SET fulfilled = fulfilled + 1 WHERE charge = ?", notification.object_id]
+        ).start()
+
+
+class ChargeLater(Shop):
+    """Leaves nothing undone: a job charges once more, three seconds later, with a key of its own."""
+
+    def create_charge(self, row: Any) -> Any:
+        Timer(3, super().create_charge, [{**dict(row), "key": right.new_idempotency_key()}]).start()
+        return super().create_charge(row)
+
+
+class RefundLater(Shop):
+    """The same with refunds."""
+
+    def refund(self, visitor: str, order: str, amount: str, currency: str) -> None:
+        super().refund(visitor, order, amount, currency)
+        for row in self.sql("SELECT * FROM orders WHERE id = ?", order):
+            money = {"amount": amount, "currencyCode": currency}
+            Timer(3, self.amazon.create_refund, kwargs={"charge_id": row["charge"], "refund_amount": money}).start()
+
+
+class OneCurrency(Shop):
+    """Takes Swedish kronor for whatever is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        right.set_up_payload = self.set_up_payload
+
+    def set_up_payload(self, store: str, **urls: str) -> Any:
+        payload: Any = set_up_payload(store, **urls)
+        payload["paymentDetails"]["presentmentCurrency"] = "SEK"
+        return payload
+
+    def create_charge(self, row: Any) -> Any:
+        return super().create_charge({**dict(row), "currency": "SEK"})
+
+
+class AccountInPounds(Shop):
+    """Has no mistake, and an account that is kept in pounds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        right.button_config = partial(button_config, currency="GBP")
 
 
 class BinaryCents(Shop):

@@ -1,0 +1,99 @@
+"""An order of a rehearsal: what the server is asked for, what it says, and what the emulator's books say."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from amazonpay_nb.rehearsal.browser import Buyer
+from amazonpay_nb.rehearsal.notifications import Subject
+from amazonpay_nb.rehearsal.server import Answer
+from amazonpay_nb.spec.money import counted_in_month, format_amount
+
+if TYPE_CHECKING:
+    from amazonpay_nb.rehearsal.play import Play
+
+USUAL_AMOUNT = Decimal("19.99")  # which times 100 is 1998 and a rest, where it is binary
+
+
+class Order:
+    """An order of a buyer's that was not there before; its *values* are what an action is asked with."""
+
+    def __init__(self, play: "Play", buyer: Buyer, amount: Decimal = USUAL_AMOUNT) -> None:
+        price = format_amount(amount, play.currency)
+        self.play, self.buyer, self.amount, self._before = play, buyer, Decimal(price), Decimal(0)
+        self._before = self.money()
+        self.values = {"order": next(play.orders), "amount": price, "currency": play.currency}
+        self.price = f"{price} {play.currency}"
+
+    def act(self, action: str, **values: str) -> Answer:
+        """Ask the server for an action of the plan."""
+        return self.buyer.act(action, self.values | values)[0]
+
+    @property
+    def charge(self) -> Subject:
+        """The last charge, as a notification may be about it."""
+        charge = self.play.objects("charges")[-1]
+        return Subject("CHARGE", charge["chargeId"], charge["chargePermissionId"])
+
+    def money(self) -> Decimal:
+        """Return what is held or taken since there is this order, which is what uses up a month's limit."""
+        right = (row for row in self.play.objects("charges") if _currency(row) == self.play.currency)
+        return sum(map(counted_in_month, right), -self._before)
+
+    def _oddities(self) -> list[str]:
+        """Return for each charge whether its wallet or its currency is another than the order's, as a clause."""
+        charges, wallet, currency = self.play.objects("charges"), self.buyer.permission, self.play.currency
+        foreign = ["" if row["chargePermissionId"] == wallet else " in another buyer's wallet" for row in charges]
+        others = ["" if _currency(row) == currency else f" in {_currency(row)}" for row in charges]
+        return [*map(str.__add__, foreign, others)]
+
+    def statement(self) -> dict[str, Any]:
+        """Return what the server says of it; nothing where the plan has no action for that."""
+        orders = self.buyer.state().get("orders", {}) if self.play.plan.actions.state else {}
+        return dict(orders.get(self.values["order"], {}))
+
+    def says(self, *states: str | None) -> bool:
+        """Tell whether the server says that it is in one of some states; goods that are sent count as paid."""
+        statement = self.statement()
+        state = statement.get("state")
+        return ("paid" if statement.get("fulfilled") and state != "refunded" else state) in states
+
+    def expect_once(self, *, patient: bool = False) -> None:
+        """Fail where the buyer pays more than the price, or the server says that the goods were sent twice."""
+        seen = "the buyer pays, or gets the goods, more than once for one order"
+        self.play.never(self._is_double, seen, patient=patient)
+
+    def _is_double(self) -> bool:
+        return self.money() > self.amount or self.statement().get("fulfilled", 0) > 1
+
+    def is_decided(self) -> bool:
+        """Tell whether the server says how it ended."""
+        return not self.says(None, "pending")
+
+    def is_paid(self) -> bool:
+        """Tell whether the money is there, exactly, from the buyer's wallet, and the server does not deny it."""
+        silent, right = self.play.plan.actions.state is None, self.money() == self.amount and not any(self._oddities())
+        return right and (silent or self.says("paid"))
+
+    def agrees(self) -> bool:
+        """Tell whether the server says that it is paid exactly if money is there."""
+        return self.says(None, "paid") if self.money() else not self.says("paid")
+
+    def words(self) -> str:
+        """Return what the server says of it, as a clause."""
+        statement = self.statement()
+        if "state" not in statement:
+            return "the server knows no order"
+        times = f", fulfilled {statement['fulfilled']} times" if statement.get("fulfilled") else ""
+        return f"the server says that the order is {statement['state']}{times}"
+
+    def situation(self, answer: Answer | None = None) -> str:
+        """Return what is the case, after an action if any, as a sentence."""
+        clause = f"; {self.words()}" if self.play.plan.actions.state else ""
+        charges = ", ".join(map(str.__add__, self.play.states("charges"), self._oddities())) or "none"
+        action = f"; the action answers {answer.status or 'nothing'}" if answer else ""
+        money = f"{self.money()} of {self.price} is held or taken (charges: {charges})"
+        return f"{money}{clause}{action}{self.play.refusal()}."
+
+
+def _currency(charge: dict[str, Any]) -> str:
+    return str(charge["chargeAmount"]["currencyCode"])
