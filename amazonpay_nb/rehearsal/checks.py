@@ -242,7 +242,7 @@ def refund_declined(play: Play, order: Order) -> None:
 
 
 def _require_exact(order: Order, amount: Decimal, answer: Answer) -> None:
-    play, price = order.play, f"{format_amount(amount, order.play.currency)} {order.play.currency}"
+    play, price = order.books, f"{format_amount(amount, order.books.currency)} {order.books.currency}"
     amounts = [row["refundAmount"] for row in play.objects("refunds")]
     total = sum(Decimal(row["amount"]) for row in amounts if row["currencyCode"] == play.currency)
     seen = f"{total} of {price} is refunded; the action answers {answer.status}"
@@ -251,7 +251,7 @@ def _require_exact(order: Order, amount: Decimal, answer: Answer) -> None:
 
 def _refund(order: Order, **values: str) -> Answer:
     answer = order.act("refund", **values)
-    if not soon(lambda: order.play.objects("refunds")):
+    if not soon(lambda: order.books.objects("refunds")):
         raise NotTried("the server has sent no Create Refund that Amazon accepts: see refund.done.")
     return answer
 

@@ -1,15 +1,13 @@
 """An order of a rehearsal: what the server is asked for, what it says, and what the emulator's books say."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from amazonpay_nb.rehearsal.books import Books
 from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import Subject
 from amazonpay_nb.rehearsal.server import Answer
 from amazonpay_nb.spec.money import counted_in_month, format_amount
-
-if TYPE_CHECKING:
-    from amazonpay_nb.rehearsal.play import Play
 
 USUAL_AMOUNT = Decimal("19.99")  # which times 100 is 1998 and a rest, where it is binary
 
@@ -17,12 +15,12 @@ USUAL_AMOUNT = Decimal("19.99")  # which times 100 is 1998 and a rest, where it 
 class Order:
     """An order of a buyer's that was not there before; its *values* are what an action is asked with."""
 
-    def __init__(self, play: "Play", buyer: Buyer, amount: Decimal = USUAL_AMOUNT) -> None:
-        price = format_amount(amount, play.currency)
-        self.play, self.buyer, self.amount, self._before = play, buyer, Decimal(price), Decimal(0)
+    def __init__(self, books: Books, buyer: Buyer, amount: Decimal = USUAL_AMOUNT) -> None:
+        price = format_amount(amount, books.currency)
+        self.books, self.buyer, self.amount, self._before = books, buyer, Decimal(price), Decimal(0)
         self._before = self.money()
-        self.values = {"order": next(play.orders), "amount": price, "currency": play.currency}
-        self.price = f"{price} {play.currency}"
+        self.values = {"order": next(books.orders), "amount": price, "currency": books.currency}
+        self.price = f"{price} {books.currency}"
 
     def act(self, action: str, **values: str) -> Answer:
         """Ask the server for an action of the plan."""
@@ -31,24 +29,24 @@ class Order:
     @property
     def charge(self) -> Subject:
         """The last charge, as a notification may be about it."""
-        charge = self.play.objects("charges")[-1]
+        charge = self.books.objects("charges")[-1]
         return Subject("CHARGE", charge["chargeId"], charge["chargePermissionId"])
 
     def money(self) -> Decimal:
         """Return what is held or taken since there is this order, which is what uses up a month's limit."""
-        right = (row for row in self.play.objects("charges") if _currency(row) == self.play.currency)
+        right = (row for row in self.books.objects("charges") if _currency(row) == self.books.currency)
         return sum(map(counted_in_month, right), -self._before)
 
     def _oddities(self) -> list[str]:
         """Return for each charge whether its wallet or its currency is another than the order's, as a clause."""
-        charges, wallet, currency = self.play.objects("charges"), self.buyer.permission, self.play.currency
+        charges, wallet, currency = self.books.objects("charges"), self.buyer.permission, self.books.currency
         foreign = ["" if row["chargePermissionId"] == wallet else " in another buyer's wallet" for row in charges]
         others = ["" if _currency(row) == currency else f" in {_currency(row)}" for row in charges]
         return [*map(str.__add__, foreign, others)]
 
     def statement(self) -> dict[str, Any]:
         """Return what the server says of it; nothing where the plan has no action for that."""
-        orders = self.buyer.state().get("orders", {}) if self.play.plan.actions.state else {}
+        orders = self.buyer.state().get("orders", {}) if self.books.plan.actions.state else {}
         return dict(orders.get(self.values["order"], {}))
 
     def says(self, *states: str | None) -> bool:
@@ -60,7 +58,7 @@ class Order:
     def expect_once(self, *, patient: bool = False) -> None:
         """Fail where the buyer pays more than the price, or the server says that the goods were sent twice."""
         seen = "the buyer pays, or gets the goods, more than once for one order"
-        self.play.never(self._is_double, seen, patient=patient)
+        self.books.never(self._is_double, seen, patient=patient)
 
     def _is_double(self) -> bool:
         return self.money() > self.amount or self.statement().get("fulfilled", 0) > 1
@@ -71,7 +69,7 @@ class Order:
 
     def is_paid(self) -> bool:
         """Tell whether the money is there, exactly, from the buyer's wallet, and the server does not deny it."""
-        silent, right = self.play.plan.actions.state is None, self.money() == self.amount and not any(self._oddities())
+        silent, right = self.books.plan.actions.state is None, self.money() == self.amount and not any(self._oddities())
         return right and (silent or self.says("paid"))
 
     def agrees(self) -> bool:
@@ -88,11 +86,11 @@ class Order:
 
     def situation(self, answer: Answer | None = None) -> str:
         """Return what is the case, after an action if any, as a sentence."""
-        clause = f"; {self.words()}" if self.play.plan.actions.state else ""
-        charges = ", ".join(map(str.__add__, self.play.states("charges"), self._oddities())) or "none"
+        clause = f"; {self.words()}" if self.books.plan.actions.state else ""
+        charges = ", ".join(map(str.__add__, self.books.states("charges"), self._oddities())) or "none"
         action = f"; the action answers {answer.status or 'nothing'}" if answer else ""
         money = f"{self.money()} of {self.price} is held or taken (charges: {charges})"
-        return f"{money}{clause}{action}{self.play.refusal()}."
+        return f"{money}{clause}{action}{self.books.refusal()}."
 
 
 def _currency(charge: dict[str, Any]) -> str:

@@ -1,39 +1,30 @@
-"""What a check may do and see: buyers, the server's actions, Amazon's mishaps, and the emulator's books."""
+"""What a check may do: send buyers, ask the server for actions, let mishaps happen, and send notifications."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from functools import partial
-from itertools import count
-from secrets import token_hex
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.redaction import redact
+from amazonpay_nb.rehearsal.books import CALM_SECONDS, Books
 from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import SENDINGS, Sending, Stranger, Subject, message, subjects
 from amazonpay_nb.rehearsal.order import USUAL_AMOUNT, Order
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan
-from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, ask, path_of_url, soon
+from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, soon
 from amazonpay_nb.spec.addresses import host_of
-from amazonpay_nb.spec.operations import OPERATIONS
-from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.spec.states import PENDING
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-CALM_SECONDS = 0.4  # how long something that must not happen is waited for
-PATIENT_SECONDS = 5.0  # the same where a server that tries again in the background may pay or send twice
 
-
-class Play:
+class Play(Books):
     """A rehearsal under way, one check after another; a check of a set-up is about a *page* of the plan.
 
     Args:
@@ -41,53 +32,21 @@ class Play:
     """
 
     def __init__(self, plan: Plan, emulator: Emulator, http: httpx.Client, browser: "Browser | str") -> None:
-        self.plan, self.emulator, self.http, self.browser = plan, emulator, http, browser
-        self.control = emulator.control
-        self.currency = plan.server.currency or region_of(plan.server.region).ledger_currencies[0]
-        self.exchanges: list[dict[str, Any]] = []
+        super().__init__(plan, emulator, http)
+        self.browser, self._buyers = browser, list[Buyer]()
         self.page = self._first_page = next(iter(plan.buttons), "")
-        mark = token_hex(3)  # a server may have kept the orders of another rehearsal
-        self.orders = (f"rehearsal-{mark}-{number}" for number in count(1))
-        self._check, self._first, self._buyers = "", 0, list[Buyer]()
-        self._taken, self._turn = 0, Lock()  # how much of the emulator's journal is in the exchanges
 
     @contextmanager
     def scene(self, check: str, page: str) -> Iterator[None]:
         """Let what happens belong to a check; then send the buyers away, and leave the world clean."""
-        self._check, self._first = check, len(self.exchanges)
+        self.begin(check)
         self.page = page if page in BUTTON_PAGES else self._first_page
         try:
             yield
         finally:
             while self._buyers:
                 self._buyers.pop().close()
-            self._clean()
-
-    def note(self, by: str, **facts: Any) -> dict[str, Any]:
-        """Keep an exchange, behind what the emulator has answered until now, and return it."""
-        journal = self.control.get("journal")["exchanges"]
-        new = [{"by": "server", **row} for row in journal[self._taken :]]
-        self._taken = len(journal)
-        row = {"by": by, **redact(facts)}
-        for one in [*new, *([row] if facts else [])]:
-            one |= {"number": len(self.exchanges) + 1, "check": self._check}
-            self.exchanges.append(one)
-        return row
-
-    def ask(self, by: str, method: str, url: str, facts: dict[str, Any], **content: Any) -> Answer:
-        """Send a request of somebody's to the server; it is an exchange, unless nobody is named."""
-        shown = {"method": method, "path": path_of_url(url), "status": None, **facts}
-        with self._turn:
-            row: Any = self.note(by, **shown) if by else {"number": 0}
-        answer = ask(self.http, self.http.build_request(method, url, **content))
-        row["status"] = answer.status
-        return answer._replace(number=row["number"])
-
-    def _clean(self) -> None:
-        """Empty the world, and what is set for it; its time is again that of a server that checks it."""
-        self.note("")
-        self.control.post("reset", now=datetime.now(UTC).isoformat())
-        self._taken = 0
+            self.clean()
 
     def happen(self, events: dict[str, dict[str, Any]]) -> None:
         """Let Amazon, the buyer, the network or time do something: calls of the control interface."""
@@ -173,7 +132,7 @@ class Play:
 
     def strangers(self) -> list[Subject]:
         """Make objects of the merchant's that the server knows nothing of, and hears nothing of until a check tells."""
-        self._clean()  # what is still set for the server would befall them
+        self.clean()  # what is still set for the server would befall them
         first = len(self.exchanges)
         self.control.post("notifications/endpoint", url=None)
         made = subjects(self.emulator)
@@ -184,16 +143,6 @@ class Play:
 
     # --- Judging ---
 
-    def expect(self, condition: object, seen: str, *, advice: bool = False) -> None:
-        """Fail with what was *seen*, unless a condition holds."""
-        if not condition:
-            raise Failed(seen, advice=advice)
-
-    def never(self, look: Callable[[], object], seen: str, *, patient: bool = False, advice: bool = False) -> None:
-        """Fail where something is so, or becomes so soon or, for the *patient*, in a while."""
-        seconds = PATIENT_SECONDS if patient else CALM_SECONDS
-        self.expect(not soon(look, seconds, seconds / 10), seen, advice=advice)
-
     def has_wallet(self, buyer: Buyer) -> bool | None:
         """Tell whether the server says that it has a buyer's wallet; None where the plan has no action for that."""
         return None if self.plan.actions.state is None else buyer.state().get("wallet") == "saved"
@@ -202,35 +151,6 @@ class Play:
         """Tell whether all is complete, each buyer has a permission, Chargeable, and the server does not deny it."""
         completed, wallets = {*self.states("checkoutSessions")} == {"Completed"}, ["Chargeable"] * len(self._buyers)
         return completed and self.states("chargePermissions") == wallets and self.has_wallet(buyer) is not False
-
-    # --- The emulator's books ---
-
-    def calls(self, operation: str = "", after: int | None = None) -> list[dict[str, Any]]:
-        """Return what the server has asked Amazon for: in this check, or *after* the exchange of a number."""
-        self.note("")
-        rows = self.exchanges[self._first if after is None else after :]
-        return [row for row in rows if row["by"] == "server" and operation in ("", row["operation"])]
-
-    def reads(self, object_id: str, after: int) -> list[dict[str, Any]]:
-        """Return the calls by which the server has got an object."""
-        got = [row for row in self.calls(after=after) if (row["method"], row["status"]) == ("GET", 200)]
-        return [row for row in got if row["path"].endswith(object_id)]
-
-    def objects(self, kind: str) -> list[dict[str, Any]]:
-        """Return the objects of a kind that this check has led to, for example ``chargePermissions``."""
-        rows: list[dict[str, Any]] = self.control.get(f"objects/{kind}")["objects"]
-        return rows
-
-    def states(self, kind: str) -> list[str]:
-        """Return their states."""
-        return [row["statusDetails"]["state"] for row in self.objects(kind)]
-
-    def refusal(self) -> str:
-        """Return what Amazon has refused last in this check, as a clause, or ""."""
-        for row in reversed(self.calls()):
-            if 400 <= (row["status"] or 0) < 500:
-                return f"; Amazon refused {OPERATIONS[row['operation']].title}: {row['status']} {row['reasonCode']}"
-        return ""
 
     # --- Notifications ---
 

@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Event, current_thread, main_thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -158,13 +160,21 @@ def _in_a_thread(play: Callable[[Say], Rehearsal], tell: Say) -> Rehearsal:
             advice = "Nothing is left running. Run the cell again."
             raise LocalError(f"The rehearsal was interrupted after {result.row.id}.", advice=advice)
 
-    with ThreadPoolExecutor(1) as pool:
-        rehearsal = pool.submit(play, say)
-        while True:
-            try:
-                return rehearsal.result()
-            except KeyboardInterrupt:
-                interrupted.set()
+    with _interruption(interrupted.set), ThreadPoolExecutor(1) as pool:
+        return pool.submit(play, say).result()
+
+
+@contextmanager
+def _interruption(note: Callable[[], None]) -> Iterator[None]:
+    """Let interruptions call *note*, however many come, also while one is under way; only the main thread has any."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: note())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _rehearse(file: PlanFile, rows: list[Row], headed: bool, browser: str | None, say: Say) -> Rehearsal:
