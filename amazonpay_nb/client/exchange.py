@@ -35,6 +35,13 @@ class Exchange:
         return self.status is None or self.status >= 400
 
     @property
+    def is_lost(self) -> bool:
+        """Whether nobody knows what Amazon did: no answer came, or a success that does not describe its object."""
+        names = (self.kind.id_field, "statusDetails.state") if self.kind else ()
+        described = self.response is not None and all(lookup(self.response, name) for name in names)
+        return self.status is None or (self.status < 400 and not described)
+
+    @property
     def outcome(self) -> str:
         """The reason code of a refusal, else the state of the returned object, else the reason for a missing answer."""
         body = self.response or {}

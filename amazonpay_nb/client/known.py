@@ -70,7 +70,7 @@ class Known:
         self.learned += 1
         statuses = self.keys.setdefault(exchange.key_of_account, []) if exchange.idempotency_key else []
         replayed = any(status is not None and status < 400 for status in statuses)
-        statuses.append(exchange.status)
+        statuses.append(None if exchange.is_lost else exchange.status)
         if exchange.failed or not isinstance(answer, Mapping) or replayed:
             return []
         for kind in KINDS.values():
@@ -91,7 +91,7 @@ class Known:
         for exchange in exchanges[place + 1 :]:
             named = object_id in (exchange.object_id, *(exchange.request or {}).values())
             repaired = exchange.operation in COMPLETIONS and (exchange.response or {}).get(kind.id_field) == object_id
-            later += [exchange] if (named if exchange.failed else repaired) else []
+            later += [exchange] if (named if exchange.failed or exchange.is_lost else repaired) else []
         return max(place, 0), later
 
     def _take(self, kind: Kind, document: Document) -> News | None:

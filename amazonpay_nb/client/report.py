@@ -74,7 +74,8 @@ def _key(exchange: Exchange, keys: Mapping[tuple[str, ...], list[int | None]], b
         without = operation.idempotency == Idempotency.WITHOUT_EFFECT
         return f"None: {'it has no effect on' if without else 'the request has none for'} {operation.title}."
     full = exchange.key_of_account
-    statuses = [*keys.get(full, ()), *(other.status for other in before if other.key_of_account == full)]
+    same = (other for other in before if other.key_of_account == full)
+    statuses = [*keys.get(full, ()), *(None if other.is_lost else other.status for other in same)]
     if not statuses:
         again = "; Amazon keeps the refusal under it, so a new attempt needs another" if exchange.failed else ""
         again = again if exchange.status else "; no answer came, so send it again under the same key"

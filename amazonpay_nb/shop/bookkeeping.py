@@ -27,9 +27,9 @@ def outcome(journal: Journal, session_id: str) -> Outcome | None:
     if not tries:
         return None
     # A Completed session stays Completed: a second attempt is refused and changes nothing.
-    last = next((exchange for exchange in tries if not exchange.failed), tries[-1])
+    last = next((e for e in tries if not (e.failed or e.is_lost)), tries[-1])
     body = last.response or {}
-    if last.failed:
+    if last.failed or last.is_lost:
         return Outcome("refused")
     charge = journal.known.newest(CHARGE.name, str(body.get("chargeId"))) or {}
     state = lookup(charge, "statusDetails.state")

@@ -111,10 +111,10 @@ async function charge(visitor, { order: number, amount, currency }) {
   }
 }
 
-/** Notes what has become of a charge.  Only the first to hear of the money sends the goods. */
-function settle({ chargeId, statusDetails, merchantMetadata }) {
+/** Notes what has become of a charge, if it is this shop's.  The first to hear of money sends the goods. */
+function settle({ chargeId, chargePermissionId, statusDetails, merchantMetadata }) {
   const order = orders.get(merchantMetadata?.merchantReferenceId);
-  if (!order || order.fulfilled) return;
+  if (!order || order.permission !== chargePermissionId || order.fulfilled) return; // a number alone is not unique
   order.charge = chargeId;
   order.state = { Captured: 'paid', Declined: 'declined', Canceled: 'declined' }[statusDetails.state] || 'pending';
   if (order.state === 'paid') order.fulfilled += 1;

@@ -120,10 +120,10 @@ class Shop:
         )  # fmt: skip
 
     def settle(self, charge: answers.Charge) -> None:
-        """Note what has become of a charge.  Only the first to hear of the money sends the goods."""
+        """Note what has become of a charge, if it is this shop's.  The first to hear of money sends the goods."""
         state, order = ORDERS.get(charge.state, "pending"), (charge.merchant_metadata or {}).get("merchantReferenceId")
-        note = "UPDATE orders SET charge = ?, state = ?, fulfilled = fulfilled + ? WHERE id = ? AND fulfilled = 0"
-        self.sql(note, charge.charge_id, state, state == "paid", order)
+        own = "UPDATE orders SET charge = ?, state = ?, fulfilled = ? WHERE id = ? AND permission = ? AND fulfilled = 0"
+        self.sql(own, charge.charge_id, state, state == "paid", order, charge.charge_permission_id)
 
     def refund(self, visitor: str, order: str, amount: str, currency: str) -> None:
         """Refund a paid order, once; the outcome follows later.  In your shop, only your staff may ask for it."""

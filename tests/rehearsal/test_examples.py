@@ -18,6 +18,7 @@ from amazonpay_nb.rehearsal.plan import PlanFile, rows_of
 from amazonpay_nb.rehearsal.rehearsal import rehearse
 from amazonpay_nb.shop import buyer
 from tests.browser.chromium import executable
+from tests.emulated import Shop
 from tests.npm import installed, unavailable
 from tests.processes import PATIENCE, until
 from tests.rehearsal.plans import EACH_WAY, answers
@@ -165,6 +166,21 @@ def test_money_that_amazon_has_taken_is_seen_whatever_a_refusal_said(trade: Trad
     trade.ask("/charge", order)
     assert [charge["statusDetails"]["state"] for charge in trade.charges(order)] == ["Captured"]
     assert trade.state(order) == ("paid", 1)
+    control.post("notifications/endpoint", url=None)
+
+
+def test_a_charge_of_another_shop_pays_no_order_of_this_one(trade: Trade) -> None:
+    """Two shops of one account number their orders alike, and Amazon tells both of each charge."""
+    emulator, control = trade.emulator, trade.emulator.control
+    emulator.queue_outcome("createCharge", "SoftDeclined")
+    trade.ask("/charge", "1001")
+    control.post("notifications/endpoint", url=f"{trade.http.base_url}/news")
+    with Shop(emulator) as other:
+        charge = other.charge(other.wallet(), "1.00", captureNow=True, merchantMetadata={"merchantReferenceId": "1001"})
+    path = f"/v2/charges/{charge['chargeId']}"
+    assert until(lambda: path in [one["path"] for one in control.get("journal")["exchanges"]])
+    trade.ask("/charge", "1002")  # and in the meantime, the shop has noted what it has read
+    assert [trade.state(number) for number in ("1001", "1002")] == [("declined", 0), ("paid", 1)]
     control.post("notifications/endpoint", url=None)
 
 

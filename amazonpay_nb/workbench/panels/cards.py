@@ -78,7 +78,7 @@ class CallPanel(BenchPanel):
         """Say which answer a state comes from, and what has come since that may have changed it."""
         answer, later = self._wb.journal.known.staleness(exchanges, kind, object_id)
         passed = [text.partition(".")[0] for at, text in self._wb.director.passed if at > answer]
-        news = [*dict.fromkeys(row.outcome if row.status else "a lost answer" for row in later), *passed]
+        news = [*dict.fromkeys("a lost answer" if row.is_lost else row.outcome for row in later), *passed]
         # What nobody clicks is committed, and its time differs from run to run.
         when = f"at {exchanges[answer].at:%H:%M} UTC" if self.live else f"to request {answer + 1}"
         since = f"; after that came {', '.join(news)}: ask again" if news else ""
@@ -282,7 +282,7 @@ class Desk(CallPanel):
 
 
 def _lost(exchanges: Sequence[Exchange]) -> Exchange | None:
-    answered = {exchange.key_of_account for exchange in exchanges if exchange.status}
+    answered = {exchange.key_of_account for exchange in exchanges if not exchange.is_lost}
     kept = (exchange for exchange in exchanges[::-1] if exchange.idempotency_key and exchange.kind in _KINDS)
     return next((exchange for exchange in kept if exchange.key_of_account not in answered), None)
 
@@ -290,7 +290,7 @@ def _lost(exchanges: Sequence[Exchange]) -> Exchange | None:
 def _repeated(exchanges: Sequence[Exchange]) -> Iterator[str]:
     keyed = [(row, row.kind) for row in exchanges if row.idempotency_key and row.kind]
     same = [(row, kind) for row, kind in keyed if row.key_of_account == keyed[-1][0].key_of_account]
-    ids = {str(row.response[kind.id_field]) for row, kind in same if row.response and not row.failed}
+    ids = {str(row.response[kind.id_field]) for row, kind in same if row.response and not (row.failed or row.is_lost)}
     if len(same) > 1 and ids:
         what = f"{same[0][0].idempotency_key}, and {len(ids)} {same[0][1].title}: {', '.join(ids)}"
         yield f"{len(same)} requests under the key {what}."

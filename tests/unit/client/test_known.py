@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import pytest
 
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
@@ -11,12 +12,12 @@ from amazonpay_nb.client.journal import Exchange, Journal
 from amazonpay_nb.client.reconciliation import reconcile
 from amazonpay_nb.client.report import reports
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.shop.bookkeeping import payments
+from amazonpay_nb.shop.bookkeeping import Outcome, outcome, payments
 from amazonpay_nb.spec.machine import NEW, Transition
 from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.states import MACHINES
-from tests.emulated import Shop, usd
+from tests.emulated import Shop, purchase, usd
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 CHARGE_ID, PERMISSION_ID = "S01-1234567-7654321-C012345", "S01-1234567-7654321"
@@ -55,6 +56,52 @@ def test_a_request_that_is_sent_again_tells_nobody_an_old_state(na: Shop) -> Non
         assert str(client.journal.totals()["USD"]["captured"]) == "10.00"
         assert [row.used for row in months(client.journal, wallet, REGIONS["na"])] == ["10.00"]
         assert reconcile(client)["agrees"].all()
+
+
+class Spoiling(httpx.HTTPTransport):
+    """A proxy of the company's that puts *content* in the place of Amazon's next answer to a POST."""
+
+    def __init__(self, content: bytes, kind: str) -> None:
+        super().__init__()
+        self.content, self.headers, self.spoils = content, {"content-type": kind}, True
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = super().handle_request(request)
+        if request.method != "POST" or not self.spoils:
+            return answer
+        self.spoils = False
+        answer.close()
+        return httpx.Response(answer.status_code, content=self.content, headers=self.headers)
+
+
+SPOILED = {
+    "a page": (b"<html>Please wait", "text/html"), "nothing": (b"", "application/json"),
+    "half of it": (b'{"chargeId": "S01-', "application/json"), "a list": (b"[]", "application/json"),
+    "another object": (b'{"message": "Welcome"}', "application/json"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spoiled", SPOILED)
+def test_a_success_that_cannot_be_read_is_a_lost_answer(na: Shop, spoiled: str) -> None:
+    """The client sends the request again, and what comes then is no replay: session, charge and refund are known."""
+    transport, session, paid = Spoiling(*SPOILED[spoiled]), na.visited(purchase()), usd("14.00")
+    with AmazonPayClient(
+        na.keys, environment="emulator", base_url=na.emulator.url, transport=transport, sleep=lambda _: None
+    ) as client:
+        client.complete_checkout_session(session, charge_amount=paid)
+        completed = outcome(client.journal, session)
+        transport.spoils = True
+        charge = client.create_charge(charge_permission_id=na.wallet(), charge_amount=paid, capture_now=True)
+        transport.spoils = True
+        refund = client.create_refund(charge_id=charge.charge_id, refund_amount=paid)
+        assert completed == Outcome("paid", paid)
+        assert [*map(str, client.journal.totals()["USD"].values())] == ["14.00", "14.00", "14.00", "0.00"]
+        assert refund.refund_id in client.journal.known.of("Refund", chargeId=charge.charge_id)
+        assert [row.used for row in months(client.journal, charge.charge_permission_id, REGIONS["na"])] == ["14.00"]
+        assert reconcile(client)["agrees"].all()
+        posts = [row for row in client.journal.exchanges if row.method == "POST"]
+    assert [row.is_lost for row in posts] == [True, False] * 3
+    assert [why.idempotency_key.split(" ")[0] for _, why in reports(posts, {})] == ["✓"] * 6, "none is a replay"
 
 
 @pytest.mark.parametrize("other", ["another merchant", "another host"])
@@ -161,10 +208,12 @@ def test_a_permission_can_change_twice_within_a_second(states: tuple[str, str]) 
 
 @pytest.mark.parametrize("details", [None, {}, {"state": None}, "Open"])
 def test_an_answer_that_is_not_amazons_describes_nothing(details: Any) -> None:
-    """The object is named, and what was known of it before stays."""
-    garbled = Exchange(NOON, "getCharge", "GET", "/", 200, response={"chargeId": CHARGE_ID, "statusDetails": details})
+    """The object is named, and what was known of it before stays; its key can still bring news."""
+    body = {"chargeId": CHARGE_ID, "statusDetails": details}
+    garbled = Exchange(NOON, "createCharge", "POST", "/v2/charges", 200, "k", response=body)
     assert (state(journal(garbled)), journal(garbled).known.ids("Charge")) == ("", (CHARGE_ID,))
     assert state(journal(answer("getCharge", "Authorized"), garbled)) == "Authorized"
+    assert state(journal(garbled, answer("createCharge", "Authorized", key="k"))) == "Authorized"
 
 
 def test_a_completion_without_an_amount_only_names_its_charge() -> None:

@@ -1,0 +1,106 @@
+"""What is seen in a rehearsal: everything that was asked and answered, and the emulator's books."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import count
+from secrets import token_hex
+from threading import Lock
+from typing import Any
+
+import httpx
+
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.redaction import redact
+from amazonpay_nb.rehearsal.plan import Plan
+from amazonpay_nb.rehearsal.server import Answer, Failed, ask, path_of_url, soon
+from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.regions import region as region_of
+
+CALM_SECONDS = 0.4  # how long something that must not happen is waited for
+PATIENT_SECONDS = 5.0  # the same where a server that tries again in the background may pay or send twice
+
+
+class Books:
+    """What has happened between the server, its buyers and Amazon, check by check.
+
+    Attributes:
+        currency: That of all orders.
+        exchanges: All requests, with a number and a check each; messages and headers are masked.
+        orders: Numbers for new orders.
+    """
+
+    def __init__(self, plan: Plan, emulator: Emulator, http: httpx.Client) -> None:
+        self.plan, self.emulator, self.http, self.control = plan, emulator, http, emulator.control
+        self.currency = plan.server.currency or region_of(plan.server.region).ledger_currencies[0]
+        self.exchanges: list[dict[str, Any]] = []
+        mark = token_hex(3)  # a server may have kept the orders of another rehearsal
+        self.orders = (f"rehearsal-{mark}-{number}" for number in count(1))
+        self._check, self._first = "", 0
+        self._taken, self._turn = 0, Lock()  # how much of the emulator's journal is in the exchanges
+
+    def begin(self, check: str) -> None:
+        """Let what happens from now on belong to a check."""
+        self._check, self._first = check, len(self.exchanges)
+
+    def note(self, by: str, **facts: Any) -> dict[str, Any]:
+        """Keep an exchange, behind what the emulator has answered until now, and return it."""
+        journal = self.control.get("journal")["exchanges"]
+        new = [{"by": "server", **row} for row in journal[self._taken :]]
+        self._taken = len(journal)
+        row = {"by": by, **redact(facts)}
+        for one in [*new, *([row] if facts else [])]:
+            one |= {"number": len(self.exchanges) + 1, "check": self._check}
+            self.exchanges.append(one)
+        return row
+
+    def ask(self, by: str, method: str, url: str, facts: dict[str, Any], **content: Any) -> Answer:
+        """Send a request of somebody's to the server; it is an exchange, unless nobody is named."""
+        shown = {"method": method, "path": path_of_url(url), "status": None, **facts}
+        with self._turn:
+            row: Any = self.note(by, **shown) if by else {"number": 0}
+        answer = ask(self.http, self.http.build_request(method, url, **content))
+        row["status"] = answer.status
+        return answer._replace(number=row["number"])
+
+    def clean(self) -> None:
+        """Empty the world, and what is set for it; its time is again that of a server that checks it."""
+        self.note("")
+        self.control.post("reset", now=datetime.now(UTC).isoformat())
+        self._taken = 0
+
+    def expect(self, condition: object, seen: str, *, advice: bool = False) -> None:
+        """Fail with what was *seen*, unless a condition holds."""
+        if not condition:
+            raise Failed(seen, advice=advice)
+
+    def never(self, look: Callable[[], object], seen: str, *, patient: bool = False, advice: bool = False) -> None:
+        """Fail where something is so, or becomes so soon or, for the *patient*, in a while."""
+        seconds = PATIENT_SECONDS if patient else CALM_SECONDS
+        self.expect(not soon(look, seconds, seconds / 10), seen, advice=advice)
+
+    def calls(self, operation: str = "", after: int | None = None) -> list[dict[str, Any]]:
+        """Return what the server has asked Amazon for: in this check, or *after* the exchange of a number."""
+        self.note("")
+        rows = self.exchanges[self._first if after is None else after :]
+        return [row for row in rows if row["by"] == "server" and operation in ("", row["operation"])]
+
+    def reads(self, object_id: str, after: int) -> list[dict[str, Any]]:
+        """Return the calls by which the server has got an object."""
+        got = [row for row in self.calls(after=after) if (row["method"], row["status"]) == ("GET", 200)]
+        return [row for row in got if row["path"].endswith(object_id)]
+
+    def objects(self, kind: str) -> list[dict[str, Any]]:
+        """Return the objects of a kind that this check has led to, for example ``chargePermissions``."""
+        rows: list[dict[str, Any]] = self.control.get(f"objects/{kind}")["objects"]
+        return rows
+
+    def states(self, kind: str) -> list[str]:
+        """Return their states."""
+        return [row["statusDetails"]["state"] for row in self.objects(kind)]
+
+    def refusal(self) -> str:
+        """Return what Amazon has refused last in this check, as a clause, or ""."""
+        for row in reversed(self.calls()):
+            if 400 <= (row["status"] or 0) < 500:
+                return f"; Amazon refused {OPERATIONS[row['operation']].title}: {row['status']} {row['reasonCode']}"
+        return ""
