@@ -15,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing, suppress
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from amazonpay_nb.workbench.show.blocks import Foreign, Prose, Shown, mark
 Ledgers = Mapping[str, list[dict[str, Any]]]  # rows by the name of their book
 _BOOKS = {"journal": "exchanges", "notifications": "notifications"}  # of the control interface, with the answer's field
 _BOOKS |= {f"objects/{kind.path}": "objects" for kind in KINDS.values()}
+_WORDS = {"in", "same", "count", "only", "then", "hours", "say"}  # of a rule; the other names are fields
 _SIGNS = {None: "○ Not tried yet.", False: "✗ Not yet.", True: "✓ Right."}
 EXERCISES, CHAPTERS = (read(f"{name}.toml", beside=__file__) for name in ("exercises", "chapters"))
 _PAGES = templates(Path(__file__).parent / "templates", html=False)
@@ -55,10 +57,16 @@ class Books:
         return {path.rpartition("/")[2]: Counter(map(json.dumps, read(path)[name])) for path, name in _BOOKS.items()}
 
     def new(self) -> Ledgers:
-        """Return what is new in each book, for example in ``charges``; what an earlier run began is not new."""
+        """Return what is new in each book, for example in ``charges``; what an earlier run began is not new.
+
+        Each row says as well whether it is the exercise's ``own`` wallet.
+        """
         old = {_id(json.loads(row)) for rows in self._before.values() for row in rows} - {self.wallet}
         more = {name: map(json.loads, (rows - self._before[name]).elements()) for name, rows in self._all().items()}
-        return {name: [row for row in rows if name == "journal" or _id(row) not in old] for name, rows in more.items()}
+        return {
+            name: [row | {"own": _id(row) == self.wallet} for row in rows if name == "journal" or _id(row) not in old]
+            for name, rows in more.items()
+        }
 
 
 def _id(row: Mapping[str, Any]) -> Any:
@@ -100,10 +108,26 @@ def _verdict(exercise: Mapping[str, Any], answer: Any) -> tuple[bool | None, str
 
 
 def _holds(rule: Mapping[str, Any], books: Ledgers) -> bool:
-    pattern = {name: value for name, value in rule.items() if name not in {"in", "count", "same", "say"}}
-    hits = [row for row in books[rule.get("in", "")] if _fits(row, pattern)]
+    rows = books[rule.get("in", "")]
+    hits = _hits(rows, rule)
     number = max(Counter(row.get(rule.get("same", "")) for row in hits).values(), default=0)
+    if rule.get("only") and len(hits) < len(rows):
+        return False
     return _fits(number, rule["count"]) if "count" in rule else number > 0
+
+
+def _hits(rows: list[Any], pattern: Mapping[str, Any]) -> list[Any]:
+    fields = {name: value for name, value in pattern.items() if name not in _WORDS}
+    return [row for place, row in enumerate(rows) if _fits(row, fields) and _goes_on(row, rows[place + 1 :], pattern)]
+
+
+def _goes_on(row: Any, later: list[Any], pattern: Mapping[str, Any]) -> bool:
+    ends = [end for end in later if _fits(end, pattern["then"])] if "then" in pattern else [row]
+    if "hours" not in pattern:
+        return bool(ends)
+    start = datetime.fromisoformat(row.get("creationTimestamp") or row["at"])
+    times = [end["statusDetails"]["lastUpdatedTimestamp"] if "statusDetails" in end else end["at"] for end in ends]
+    return any(datetime.fromisoformat(time) - start >= timedelta(hours=pattern["hours"]) for time in times)
 
 
 def _fits(thing: Any, pattern: Any) -> bool:
@@ -111,7 +135,7 @@ def _fits(thing: Any, pattern: Any) -> bool:
         case _, list():
             return any(_fits(thing, one) for one in pattern)
         case list(), dict():
-            return any(_fits(item, pattern) for item in thing)
+            return bool(_hits(thing, pattern))
         case dict(), dict():
             return all(_fits(thing.get(name), value) for name, value in pattern.items())
     return _plain(thing) == _plain(pattern)

@@ -29,11 +29,12 @@ NEUTRAL = "○ Not tried yet."
 
 
 @cache
-def solutions() -> tuple[dict[str, Any], list[tuple[str, Any, str]]]:
-    """Return the right answer to each exercise, and wrong ones with words of what they are told."""
+def solutions() -> tuple[dict[str, Any], list[tuple[str, Any, str]], list[tuple[str, Any]]]:
+    """Return the right answer to each exercise, wrong ones with words of what they are told, and more right ones."""
     parts = [runpy.run_path(str(path)) for path in sorted(Path(__file__).with_name("solutions").glob("chapter_*.py"))]
     right = {name: answer for part in parts for name, answer in part["RIGHT"].items()}
-    return right, [row for part in parts for row in part["WRONG"]]
+    more = [row for part in parts for row in part.get("ALSO_RIGHT", ())]
+    return right, [row for part in parts for row in part["WRONG"]], more
 
 
 @cache
@@ -79,6 +80,14 @@ def test_the_model_solution_is_right(wb: Workbench, name: str) -> None:
     shown = played(wb, name, solutions()[0][name])
     assert words(shown.text) == words(f"✓ Right. {EXERCISES[name]['answer']}")
     assert "<details>" not in shown.html
+
+
+@pytest.mark.parametrize("wb", ["na", "jp"], indirect=True)
+def test_another_way_is_right_as_well(wb: Workbench) -> None:
+    """A reader who thinks of it is not sent back to the model solution."""
+    for name, answer in solutions()[2]:
+        text = words(played(wb, name, answer).text)
+        assert text.startswith("✓ Right."), f"{name}, {answer!r}: {text}"
 
 
 @pytest.mark.parametrize("wb", ["na"], indirect=True)

@@ -18,6 +18,11 @@ async def second_try(
             complete_set_up(wb.client, arrival.checkout_session_id)
 
 
+async def decline_last(wb: Workbench, wallet: str) -> None:
+    await no_decline(wb, wallet)
+    await second_try(wb, wallet, wallets=0)
+
+
 async def no_decline(wb: Workbench, wallet: str) -> None:
     arrival = await wb.play_set_up()
     complete_set_up(wb.client, arrival.checkout_session_id)
@@ -31,7 +36,17 @@ async def two_wallets(wb: Workbench, wallet: str) -> None:
     await second_try(wb, wallet, wallets=2)
 
 
+async def look_at_the_session(wb: Workbench, wallet: str) -> None:
+    arrival = await wb.play_set_up(card="3434")
+    wb.client.get_checkout_session(arrival.checkout_session_id)
+    arrival = await wb.play_set_up(card="1111")
+    complete_set_up(wb.client, arrival.checkout_session_id)
+
+
 RIGHT = {"01-declined-state": "Canceled", "01-blanks": 1, "01-second-try": second_try}
+ALSO_RIGHT = [
+    ("01-second-try", look_at_the_session),
+]
 WRONG = [
     ("01-declined-state", "open", "whose payment method was accepted"),
     ("01-declined-state", "Declined", "That is the reason code"),
@@ -42,5 +57,6 @@ WRONG = [
     ("01-blanks", 5, "where is the body in it"),
     ("01-second-try", never_complete, "the session is still open"),
     ("01-second-try", no_decline, "the buyer chooses the card that ends in 3434"),
+    ("01-second-try", decline_last, "The decline comes first"),
     ("01-second-try", two_wallets, "There should be one wallet"),
 ]

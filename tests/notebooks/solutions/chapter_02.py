@@ -35,6 +35,10 @@ async def capture_later(wb: Workbench, wallet: str) -> None:
     wb.client.capture_charge(str(charge_id), capture_amount=wb.price("5"))
 
 
+def charge_the_wallet(wb: Workbench, wallet: str) -> None:
+    wb.client.create_charge(charge_permission_id=wallet, charge_amount=wb.price("5"), capture_now=True)
+
+
 RIGHT = {
     "02-charge-again": "InvalidChargePermissionStatus",
     "02-dearer-delivery": "AmountMismatch",
@@ -48,6 +52,7 @@ WRONG = [
     ("02-dearer-delivery", "ChargeAmountNotSet", "a session without an amount"),
     ("02-dearer-delivery", "none", "having seen 19"),
     ("02-dearer-delivery", "InvalidAmount", "when the amounts differ"),
+    ("02-download", charge_the_wallet, "no order by express checkout"),
     ("02-download", too_early, "had not paid yet"),
     ("02-download", lambda wb, wallet: download(wb, wallet, completes=False), "A session is still open"),
     ("02-download", lambda wb, wallet: download(wb, wallet, product="PayAndShip"), "with delivery"),

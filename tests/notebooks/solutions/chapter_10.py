@@ -13,6 +13,16 @@ def tip(
         charge(wb.client, wallet, wb.price(amount), capture_now=capture_now, **words)  # type: ignore[arg-type]
 
 
+def tip_twice(wb: Workbench, wallet: str) -> None:
+    tip(wb, wallet)
+    tip(wb, wallet, ride="CITU", amounts=("2",))
+
+
+def two_dinners(wb: Workbench, wallet: str) -> None:
+    charge(wb.client, wallet, wb.price("2"), capture_now=True)
+    late_dinner(wb, wallet)
+
+
 def late_dinner(
     wb: Workbench, wallet: str, *, hold: str = "5", days: int = 8, take: str = "3", looks: bool = True
 ) -> None:
@@ -25,7 +35,22 @@ def late_dinner(
         wb.client.get_charge(dinner.charge_id)
 
 
+def tip_an_hour_later(wb: Workbench, wallet: str) -> None:
+    tip(wb, wallet, amounts=("5",))
+    wb.wait(60 * 60)
+    extra = charge(wb.client, wallet, wb.price("1"), charge_initiator="CITU", channel="App")
+    wb.client.capture_charge(extra.charge_id, capture_amount=wb.price("1"))
+
+
+def dinner_on_the_tenth_day(wb: Workbench, wallet: str) -> None:
+    late_dinner(wb, wallet, days=10)
+
+
 RIGHT = {"10-at-the-counter": "chargePermissionType", "10-tip": tip, "10-late-dinner": late_dinner}
+ALSO_RIGHT = [
+    ("10-tip", tip_an_hour_later),
+    ("10-late-dinner", dinner_on_the_tenth_day),
+]
 WRONG = [
     ("10-at-the-counter", "charge_permission_id", "has a Charge Permission as well"),
     ("10-at-the-counter", "state", "is `Completed` for both"),
@@ -40,6 +65,8 @@ WRONG = [
     ("10-tip", lambda wb, wallet: tip(wb, wallet, ride=None), "The ride says nothing"),
     ("10-tip", lambda wb, wallet: tip(wb, wallet, extra=None), "The tip says nothing"),
     ("10-tip", lambda wb, wallet: tip(wb, wallet, channel="Web"), "where the tip comes from"),
+    ("10-tip", tip_twice, "which nobody has ordered"),
+    ("10-late-dinner", two_dinners, "There is to be one charge"),
     ("10-late-dinner", lambda wb, wallet: late_dinner(wb, wallet, take="5"), "Only 3 were delivered"),
     ("10-late-dinner", lambda wb, wallet: late_dinner(wb, wallet, hold="3"), "the entire order when it is made"),
     ("10-late-dinner", lambda wb, wallet: late_dinner(wb, wallet, days=31, take=""), "no longer held"),
