@@ -41,7 +41,8 @@ class Failure:
 def failure_of(document: Any) -> Failure | None:
     """Return what stopped an executed notebook, or None."""
     try:
-        return _found_in(document)
+        message = document.metadata.get("papermill", {}).get("failure")  # of a run, where no cell shows it
+        return Failure(plain(message)) if message else _found_in(document)
     except _OF_OTHERS as error:
         advice = "Clear its outputs and its metadata, and run it again."
         return Failure(f"What the notebook says about its run is in no form of Jupyter's: {plain(error)}. {advice}")

@@ -194,7 +194,9 @@ def keep(
 ) -> Run:
     """Write a notebook that has ended, and its page, into *folder*; return its run, which began at *started*."""
     name, written, claims = notebook.path.stem, folder / notebook.path.name, claims_of(document)
-    document.metadata.setdefault("papermill", {})  # not there where the kernel did not start, or died with its worker
+    notes = document.metadata.setdefault("papermill", {})  # not there where the kernel did not start, or died
+    if failure and failure != failure_of(document):  # no cell shows it, and others see the notebook alone
+        notes["failure"] = redact(failure.message)
     write_whole(written, nbformat.writes(document) + "\n")
     write_whole(written.with_suffix(".html"), notebook_page(document, name, notebook.path.resolve().parent))
     parameters, seconds = redact(dict(texts) | notebook.values(texts)), round(time.monotonic() - started, 3)

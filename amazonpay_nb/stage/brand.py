@@ -5,6 +5,7 @@ import mimetypes
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import ROUND_DOWN, localcontext
 from pathlib import Path
 from typing import Self
 
@@ -72,7 +73,8 @@ class Brand:
         values["amount"] = _DECIMAL_COMMA.sub(r"\1.\2", values["amount"])
         check_values(values)
         amount, limit = parse_amount(values["amount"], currency), MONTHLY_LIMITS[code, currency] / story.times
-        values |= {"amount": format_amount(amount, currency), "most": format_amount(limit, currency)}
+        with localcontext(rounding=ROUND_DOWN):  # the nearest amount may be more than the limit
+            values |= {"amount": format_amount(amount, currency), "most": format_amount(limit, currency)}
         if amount > limit:
             problem = f"amount={values['amount']!r} is more than this story can charge to one wallet in a month."
             raise ConfigurationError(problem, advice=f"Write at most {values['most']}.")

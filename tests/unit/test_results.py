@@ -45,17 +45,27 @@ def test_every_result_comes_as_json() -> None:
     assert {name for name in without if not name.startswith("control ")} == SERVERS
 
 
+ONLINE = """\
+import contextlib, socket
+with contextlib.suppress(OSError):
+    socket.create_connection(("192.0.2.1", 80), timeout=0.2)
+"""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a key, a notebook that fails, a matrix and a rehearsal's plan."""
+    """A folder with a key, a notebook that fails in a cell, one whose cells go on, and a matrix."""
     made = tmp_path_factory.mktemp("results")
     assert run(made, "keys", "new", "key.pem").returncode == 0
     (made / "matrix.yaml").write_text("matrix: {flow: [set-up], region: [eu, jp], outcome: [success]}\n", "utf-8")
-    cell = {"id": "a", "cell_type": "code", "source": "1 / 0 # é", "metadata": {}, "outputs": []}
-    document = {"cells": [cell | {"execution_count": None}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    (made / "broken.ipynb").write_text(json.dumps(document), "utf-8")
+    cell = {"id": "a", "cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    for name, source in (("broken", "1 / 0 # é"), ("online", ONLINE)):
+        cells = [cell | {"source": source}]
+        document = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        (made / f"{name}.ipynb").write_text(json.dumps(document), "utf-8")
     narrow = os.environ | {"PYTHONIOENCODING": "latin-1"}
-    command = [sys.executable, "-m", "amazonpay_nb", "run", "broken.ipynb", "--out", "executed", "--json"]
+    command = [sys.executable, "-m", "amazonpay_nb", "run", "broken.ipynb", "online.ipynb", "--offline"]
+    command += ["--out", "executed", "--json"]
     with (made / "run.json").open("wb") as file:
         assert subprocess.run(command, cwd=made, stdout=file, check=False, env=narrow).returncode == 1
     return made
@@ -76,6 +86,8 @@ ROWS = [
     ("parity --only update", 0, lambda folder, it: it["equal"] and not it["different"]),
     ("grade", 0, lambda folder, it: {row["verdict"] for row in it} == {"good"}),
     ("export executed/broken.ipynb", 1, lambda folder, it: (folder / it["path"]).is_file() and "Zero" in it["error"]),
+    ("export executed/online.ipynb", 1, lambda folder, it: "192.0.2.1, and this run is offline" in it["error"]),
+    ("kit executed/online.ipynb", 1, lambda folder, it: "192.0.2.1, and this run is offline" in it["error"]),
     ("kit 99", 2, None),
 ]
 

@@ -72,18 +72,28 @@ def test_a_claim_that_does_not_hold_is_a_failure_wherever_it_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "cell",
+    ("metadata", "cell"),
     [
-        {"metadata": {"papermill": 5}, "outputs": []},
-        {"metadata": {}, "outputs": [{"output_type": "error", "ename": "No", "evalue": "no", "traceback": [5]}]},
+        ({"papermill": 5}, {}),
+        ({}, {"metadata": {"papermill": 5}}),
+        ({}, {"outputs": [{"output_type": "error", "ename": "No", "evalue": "no", "traceback": [5]}]}),
     ],
-    ids=["metadata", "traceback"],
+    ids=["metadata", "metadata of a cell", "traceback"],
 )
-def test_a_notebook_that_says_nonsense_about_its_run_has_failed(cell: dict[str, Any]) -> None:
+def test_a_notebook_that_says_nonsense_about_its_run_has_failed(metadata: dict[str, Any], cell: dict[str, Any]) -> None:
     """With a sentence, wherever it is read."""
-    failure = failure_of(from_dict({"cells": [{"cell_type": "code", "source": ""} | cell]}))
+    cell = {"cell_type": "code", "source": "", "metadata": {}} | cell
+    failure = failure_of(from_dict({"cells": [cell], "metadata": metadata}))
     assert failure
     assert "is in no form of Jupyter's" in failure.message
+
+
+@pytest.mark.parametrize("words", ["It \x1b[31mfailed.", ["It failed."], {"message": "It failed."}, 7])
+def test_a_run_says_in_its_notebook_what_no_cell_shows(words: object) -> None:
+    """Whatever somebody else has written there is text."""
+    failure = failure_of(new_notebook(cells=[], metadata={"papermill": {"failure": words}}))
+    assert failure
+    assert failure.message == str(words).replace("\x1b[31m", "")
 
 
 def test_an_exception_that_a_widget_shows_is_a_failure() -> None:

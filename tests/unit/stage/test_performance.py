@@ -13,11 +13,14 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.shop import buyer
 from amazonpay_nb.spec.data import as_kind
+from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.stage import view
+from amazonpay_nb.stage.brand import Brand
 from amazonpay_nb.stage.performance import Performance
-from amazonpay_nb.stage.story import Story, story
+from amazonpay_nb.stage.story import Story, stories, story
 from tests.processes import PATIENCE
 
+CURRENCIES = [(code, currency) for code, region in REGIONS.items() for currency in region.ledger_currencies]
 SAVE = {"name": "save", "steps": [{"do": "set-up"}]}
 RIDE = {"name": "ride", "steps": [{"do": "pay", "payment": "a ride", "times": "1.5", "name": "ride"}]}
 DECLINE = {
@@ -474,6 +477,14 @@ class TestBrand:
         for logo in (str(tmp_path / "logo.png"), "data:image/png;base64," + "A" * 200_000, "data:text/html;base64,AA"):
             with pytest.raises(ConfigurationError, match="logo"):
                 stage.dress(logo=logo)
+
+    @pytest.mark.parametrize("name", stories())
+    @pytest.mark.parametrize(("code", "currency"), CURRENCIES)
+    def test_the_highest_price_that_is_named_is_one(self, name: str, code: str, currency: str) -> None:
+        """Also where the limit is no whole number of times the price."""
+        choices = {"region": code, "currency": currency}
+        most = Brand.of(story(name), choices).most
+        assert Brand.of(story(name), choices | {"amount": most}).amount == most
 
     @pytest.mark.parametrize(
         ("choice", "hint"),
