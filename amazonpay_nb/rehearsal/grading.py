@@ -27,7 +27,7 @@ from amazonpay_nb.workbench.director import Director
 
 GOOD, WRONG, ADVICE, UNSEEN = "✓ good", "✗ wrong", "– advice", "– not seen"
 TAKEN, ONCE, REFUSED = "2xx: it is genuine", "2xx, and it counts once", "4xx: it is not genuine"
-LATER = "4xx, or 5xx until its certificate is there"
+LATER = "4xx, or 5xx: not yet"
 _ALL, _LOOKS = "all of these", "a GET of the object"
 # How long a handler may take to get an object, and what it does after that is waited for.
 _LOOK_SECONDS, _CALM_SECONDS = 3.0, 0.2

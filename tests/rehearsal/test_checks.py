@@ -118,8 +118,8 @@ def test_not_every_host_of_amazons_is_that_of_notifications(tmp_path: Path) -> N
     ("mistake", "check", "others", "says"),
     [
         ("one-version", "notification.genuine", (), "A notification, signature version 2 is answered by 400"),
-        ("old-version", "notification.forged", (), "signed with another key, signature version 2 is answered by 200"),
-        ("no-certificate", "notification.forged", (), "whose certificate is missing at Amazon's is answered by 200"),
+        ("old-version", "notification.forged", (), "of version 2 signed with another key is answered by 200"),
+        ("no-certificate", "notification.forged", (), "whose certificate Amazon does not have is answered by 200"),
         ("goods-by-both", "charge.same-order-twice", (), "The buyer pays, or gets the goods, more than once"),
         ("goods-by-each", "notification.duplicate", (), "The buyer pays, or gets the goods, more than once"),
         ("charge-later", "charge.lost-answer", (), "The buyer pays, or gets the goods, more than once"),
