@@ -153,10 +153,10 @@ class GoodsByEach(Shop):
 
 
 class ChargeLater(Shop):
-    """Leaves nothing undone: a job charges once more, three seconds later, with a key of its own."""
+    """Leaves nothing undone: a job charges once more, two seconds later, with a key of its own."""
 
     def create_charge(self, row: Any) -> Any:
-        Timer(3, super().create_charge, [{**dict(row), "key": right.new_idempotency_key()}]).start()
+        Timer(2, super().create_charge, [{**dict(row), "key": right.new_idempotency_key()}]).start()
         return super().create_charge(row)
 
 
@@ -167,7 +167,7 @@ class RefundLater(Shop):
         super().refund(visitor, order, amount, currency)
         for row in self.sql("SELECT * FROM orders WHERE id = ?", order):
             money = {"amount": amount, "currencyCode": currency}
-            Timer(3, self.amazon.create_refund, kwargs={"charge_id": row["charge"], "refund_amount": money}).start()
+            Timer(2, self.amazon.create_refund, kwargs={"charge_id": row["charge"], "refund_amount": money}).start()
 
 
 class OneCurrency(Shop):
