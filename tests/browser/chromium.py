@@ -71,7 +71,7 @@ def chromium(playwright: Playwright, *flags: str) -> Iterator[Browser]:
 def new_page(browser: Browser, **options: Any) -> Page:
     """Open a page, in a profile of its own, that has as much time for each step as whoever expects something of it."""
     page = browser.new_page(**options)
-    page.set_default_timeout(ATTEMPTS * MILLISECONDS)
+    page.context.set_default_timeout(ATTEMPTS * MILLISECONDS)  # also of the pages that it opens
     return page
 
 

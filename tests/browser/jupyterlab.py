@@ -79,7 +79,7 @@ class Lab:
     def __init__(self, page: Page, address: str, root: Path, said: list[str]) -> None:
         self.page, self.root, self.said = page, root, said
         self._complaints = watch(page)
-        page.set_default_timeout(SECONDS * 1000)
+        page.context.set_default_timeout(SECONDS * 1000)  # also of the pages that it opens
         page.goto(address)
         page.evaluate(f"async () => {{ {_RESTORED} }}")
         page.evaluate(f"async () => {{ {_ONLY_WE_SAVE} }}")
