@@ -75,7 +75,8 @@ def files(run: Finished) -> dict[str, str]:
     region, docs = region_of(run.settings["region"]), notebook_folder().parent / "docs"
     calls = _distinct(run.journal.exchanges)
     plan = example("shop_python").read_text("utf-8").partition("\n")[2]
-    plan = plan.replace("[server]\n", f'[server]\nregion = "{region.code}"\n')
+    account = [f'currency = "{code}"\n' for code in region.ledger_currencies[1:] if code == run.settings["currency"]]
+    plan = plan.replace("[server]\n", f'[server]\nregion = "{region.code}"\n{"".join(account)}')
     texts = {
         "two-pages.html": short(run), "run.html": full(run),
         "run.har": har.archive(run.journal), COLLECTION: json.dumps(collection(run.journal, calls, region), indent=2),

@@ -88,11 +88,12 @@ def test_a_program_is_for_amazons_host_and_the_readers_key(kit: dict[str, str]) 
     assert "curl --request POST https://pay-api.amazon.eu/v2/charges" in programs["snippets/createCharge.sh"]
 
 
-def test_the_plan_can_be_read(kit: dict[str, str], tmp_path: Path) -> None:
-    """By the rehearsal itself."""
-    path = tmp_path / "rehearsal.toml"
-    path.write_text(kit["rehearsal.toml"], "utf-8")
-    assert (PlanFile(path).plan.server.region, PlanFile(path).plan.pages.set_up) == ("eu", "/wallet")
+def test_the_plan_can_be_read(run: Finished, kit: dict[str, str], tmp_path: Path) -> None:
+    """By the rehearsal itself; it names the currency of an account that is not in the usual one."""
+    plan = PlanFile(tmp_path / "plan.toml", kit["rehearsal.toml"]).plan
+    assert (plan.server.region, plan.server.currency, plan.pages.set_up) == ("eu", "", "/wallet")
+    pounds = files(replace(run, settings={**run.settings, "currency": "GBP"}))
+    assert PlanFile(tmp_path / "plan.toml", pounds["rehearsal.toml"]).plan.server.currency == "GBP"
 
 
 def test_the_collection_is_one_of_postman(kit: dict[str, str]) -> None:
