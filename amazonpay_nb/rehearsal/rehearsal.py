@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from threading import Event, current_thread, main_thread
+from threading import current_thread, main_thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -152,25 +152,25 @@ def rehearse(
 def _in_a_thread(play: Callable[[Say], Rehearsal], tell: Say) -> Rehearsal:
     # Beside an event loop, as in a notebook, Playwright refuses to run in the same thread.  An interrupted
     # cell says so as soon as the present check has ended and everything has stopped.
-    interrupted = Event()
+    interruptions = list[int]()
 
     def say(result: Result) -> None:
         tell(result)
-        if interrupted.is_set():
+        if interruptions:
             advice = "Nothing is left running. Run the cell again."
             raise LocalError(f"The rehearsal was interrupted after {result.row.id}.", advice=advice)
 
-    with _interruption(interrupted.set), ThreadPoolExecutor(1) as pool:
+    with _interruption(interruptions), ThreadPoolExecutor(1) as pool:
         return pool.submit(play, say).result()
 
 
 @contextmanager
-def _interruption(note: Callable[[], None]) -> Iterator[None]:
-    """Let interruptions call *note*, however many come, also while one is under way; only the main thread has any."""
+def _interruption(noted: list[int]) -> Iterator[None]:
+    """Note interruptions, which only the main thread has; one may come while another is noted, so there is no lock."""
     if current_thread() is not main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, lambda *_: note())
+    before = signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
     try:
         yield
     finally:

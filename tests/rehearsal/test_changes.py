@@ -105,7 +105,7 @@ def test_a_reader_who_interrupts_a_cell_reads_so() -> None:
         while "passed." not in client.get_iopub_msg(timeout=PATIENCE)["content"].get("text", ""):
             pass
         assert processes_with(mark)
-        for _ in range(50):
+        for _ in range(200):
             manager.interrupt_kernel()
         while (reply := client.get_shell_msg(timeout=PATIENCE))["msg_type"] != "execute_reply":
             pass
