@@ -152,25 +152,25 @@ def rehearse(
 def _in_a_thread(play: Callable[[Say], Rehearsal], tell: Say) -> Rehearsal:
     # Beside an event loop, as in a notebook, Playwright refuses to run in the same thread.  An interrupted
     # cell says so as soon as the present check has ended and everything has stopped.
-    interruptions = list[int]()
+    presses = list[int]()
 
     def say(result: Result) -> None:
         tell(result)
-        if interruptions:
+        if presses:
             advice = "Nothing is left running. Run the cell again."
             raise LocalError(f"The rehearsal was interrupted after {result.row.id}.", advice=advice)
 
-    with _interruption(interruptions), ThreadPoolExecutor(1) as pool:
+    with _interruption(presses), ThreadPoolExecutor(1) as pool:
         return pool.submit(play, say).result()
 
 
 @contextmanager
-def _interruption(noted: list[int]) -> Iterator[None]:
+def _interruption(presses: list[int]) -> Iterator[None]:
     """Note interruptions, which only the main thread has; one may come while another is noted, so there is no lock."""
     if current_thread() is not main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
+    before = signal.signal(signal.SIGINT, lambda number, _: presses.append(number))
     try:
         yield
     finally:

@@ -88,7 +88,7 @@ class NotTried(Exception):
     """A check could not be looked at; the message says why, and what would help."""
 
 
-def soon(look: Callable[[], T], seconds: float = 5, between: float = 0.05) -> T:
+def soon(look: Callable[[], T], seconds: float = 5, between: float = _GLANCE_SECONDS) -> T:
     """Look until there is something, or the time is over: a server may work in the background.
 
     Where a look takes long, because the machine is busy, so does the server: there is a least number of looks.
