@@ -101,6 +101,11 @@ class Books:
     def refusal(self) -> str:
         """Return what Amazon has refused last in this check, as a clause, or ""."""
         for row in reversed(self.calls()):
-            if 400 <= (row["status"] or 0) < 500:
+            if is_refusal(row):
                 return f"; Amazon refused {OPERATIONS[row['operation']].title}: {row['status']} {row['reasonCode']}"
         return ""
+
+
+def is_refusal(call: dict[str, Any]) -> bool:
+    """Tell whether Amazon has answered a call by 4xx."""
+    return 400 <= (call["status"] or 0) < 500

@@ -79,11 +79,12 @@ class Stranger:
         return Response(self._signer.certificate, headers={"connection": "close"})  # no visitor outlives this
 
 
-def subjects(emulator: Emulator) -> list[Subject]:
-    """Make a permission, a charge, a refund and a dispute, and return them."""
+def subjects(emulator: Emulator, order: str = "") -> list[Subject]:
+    """Make a permission, a charge, for an order if one is named, a refund and a dispute, and return them."""
+    metadata = {"merchant_metadata": {"merchantReferenceId": order}} if order else {}
     with closing(MerchantAccount(emulator)) as account:
         wallet = account.wallet()
-        charge = str(account.request("createCharge", wallet, capture_now=True)().charge_id)
+        charge = str(account.request("createCharge", wallet, capture_now=True, **metadata)().charge_id)
         refund = str(account.request("createRefund", charge)().refund_id)
         dispute = str(emulator.control.post("disputes", chargeId=charge)["disputeId"])
     objects = {"CHARGE_PERMISSION": wallet, "CHARGE": charge, "REFUND": refund, "CHARGEBACK": dispute}

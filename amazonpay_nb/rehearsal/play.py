@@ -131,11 +131,15 @@ class Play(Books):
             raise NotTried("no charge is pending: that takes either captureNow or canHandlePendingAuthorization.")
 
     def strangers(self) -> list[Subject]:
+        """Make objects of another shop in a clean world: what is still set for the server would befall them."""
+        self.clean()
+        return self.other_shop()
+
+    def other_shop(self, order: str = "") -> list[Subject]:
         """Make objects of the merchant's that the server knows nothing of, and hears nothing of until a check tells."""
-        self.clean()  # what is still set for the server would befall them
         first = len(self.exchanges)
         self.control.post("notifications/endpoint", url=None)
-        made = subjects(self.emulator)
+        made = subjects(self.emulator, order)
         self.control.post("notifications/endpoint", url=self.plan.news)
         for row in self.calls(after=first):
             row["by"] = "rehearsal"
@@ -151,6 +155,14 @@ class Play(Books):
         """Tell whether all is complete, each buyer has a permission, Chargeable, and the server does not deny it."""
         completed, wallets = {*self.states("checkoutSessions")} == {"Completed"}, ["Chargeable"] * len(self._buyers)
         return completed and self.states("chargePermissions") == wallets and self.has_wallet(buyer) is not False
+
+    def situation(self, buyer: Buyer) -> str:
+        """Return what has become of a buyer's wallet, as a clause."""
+        books = {"Checkout Sessions": "checkoutSessions", "Charge Permissions": "chargePermissions"}
+        seen = ", ".join(f"{name}: {', '.join(self.states(kind)) or 'none'}" for name, kind in books.items())
+        state = self.plan.actions.state
+        said = f"; the server says that the wallet is {buyer.state()['wallet']}" if state else ""
+        return f"{seen}{said}{self.refusal()}"
 
     # --- Notifications ---
 

@@ -74,7 +74,7 @@ def test_a_plan_says_before_it_is_played_what_is_tried() -> None:
     text = PLAN + '[pages]\nset_up = "/wallet"\nexpress = "/cart"\n'
     rows = lacks(PlanFile(Path("plan.toml"), text).plan)
     assert {*rows} == {"charge", "refund", "notification"}  # neither set-up nor express
-    assert rows["refund"][0] == "2: The plan has no action charge, no action refund."
+    assert rows["refund"][0] == "3: The plan has no action charge, no action refund."
     assert rows["notification"][0] == "5: The plan has no [notifications]."
 
 

@@ -5,11 +5,13 @@ import os
 import re
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Timer
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -19,8 +21,10 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "shop_python"))
 import shop as right
 from shop import Shop
 
+from amazonpay_nb.client import sending
 from amazonpay_nb.client.button import button_config, set_up_payload
 from amazonpay_nb.client.notifications import Finding, NotificationRefused
+from amazonpay_nb.errors import ServerError
 
 
 class Reading(Shop):
@@ -168,6 +172,31 @@ class RefundLater(Shop):
         for row in self.sql("SELECT * FROM orders WHERE id = ?", order):
             money = {"amount": amount, "currencyCode": currency}
             Timer(2, self.amazon.create_refund, kwargs={"charge_id": row["charge"], "refund_amount": money}).start()
+
+
+class LastOrderBack(Shop):
+    """Refunds the order that was placed last, whoever asks for which."""
+
+    def refund(self, visitor: str, order: str, amount: str, currency: str) -> None:
+        [last] = self.sql("SELECT * FROM orders ORDER BY rowid DESC LIMIT 1")
+        super().refund(last["visitor"], last["id"], amount, currency)
+
+
+class RefundSwallowed(Shop):
+    """Asks once, and says that the buyer gets the money back, whatever Amazon answers."""
+
+    def refund(self, visitor: str, order: str, amount: str, currency: str) -> None:
+        with patch.object(sending, "ATTEMPTS", 1), suppress(ServerError):
+            super().refund(visitor, order, amount, currency)
+
+
+class AnyChargeOfTheNumber(Shop):
+    """An order is paid where a charge has its number, whosever charge it is."""
+
+    def settle(self, charge: Any) -> None:
+        order = (charge.merchant_metadata or {}).get("merchantReferenceId")
+        if charge.state == "Captured":
+            self.sql("UPDATE orders SET state = 'paid', fulfilled = 1 WHERE id = ?", order)
 
 
 class OneCurrency(Shop):

@@ -167,7 +167,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
         ("demo r", ["ride", "regions"]),
         ("export ri", ["ride"]),
         ("run 11", ["11_any_scenario"]),
-        ("rehearse --only refund.", ["refund.done", "refund.lost-answer", "refund.declined"]),
+        ("rehearse --only refund.", ["refund.done", "refund.lost-answer", "refund.server-error", "refund.declined"]),
         ("parity --only reports-", ["reports-listed"]),
     ],
 )
