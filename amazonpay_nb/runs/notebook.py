@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ _HTML_LINK = re.compile(r'<a (?:(?!href="(?!#))[^<>])*href="[^<>]*>((?:[^<]|<(?!
 # The lines at the ends of a chapter that lead to another one.
 _WAY_LINE = re.compile(r"^\*\*(?:Back|Next):\*\*.*(?:\n|$)", re.MULTILINE)
 _OPEN = ("workbench.open", "amazonpay_nb.workbench.open")
+_MAGIC = re.compile(r"^([ \t]*)[%!].*", re.MULTILINE)  # a line for IPython
 _WITH_SOCKETS = ("07", "12")
 _PARAMETERS = {"parameters", "injected-parameters"}  # the tags of their cells
 _HEADING = re.compile(r"#{1,4} ")
@@ -260,19 +262,34 @@ def with_pictures_from(document: Any, folder: Path, root: Path) -> Any:
 
 
 def with_settings(source: str, settings: Mapping[str, str]) -> str:
-    """Return the source of a cell whose ``workbench.open`` takes further settings."""
-    for call in _openings(source):
-        before = ast.get_source_segment(source, call) or ""
+    """Return the source of a cell in which each ``workbench.open`` takes further settings.
+
+    Raises:
+        ConfigurationError: A magic calls it, so that they would not arrive.
+    """
+    text = source.encode()
+    starts = [0, *accumulate(map(len, text.splitlines(keepends=True)))]  # Python counts lines, and bytes in each
+    for call in reversed(_openings(source)):
         call.keywords += [ast.keyword(name, ast.Constant(value)) for name, value in settings.items()]
-        source = source.replace(before, ast.unparse(call))
-    return source
+        first, last = (starts[line - 1] + column for line, column in _ends(call))
+        text = text[:first] + ast.unparse(call).encode() + text[last:]
+    if hidden := next((magic[0] for magic in _MAGIC.finditer(source) if f"{_OPEN[0]}(" in magic[0]), ""):
+        what = f"{hidden!r} opens a workbench, and {', '.join(settings)} would not arrive there"
+        raise ConfigurationError(what, advice="Open it on a line without a magic.")
+    return text.decode()
 
 
 def _openings(source: str) -> list[ast.Call]:
-    with suppress(*NO_PROGRAM):
-        calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-        return [call for call in calls if ast.unparse(call.func) in _OPEN]
+    for text in (source, _MAGIC.sub(r"\1pass", source)):
+        with suppress(*NO_PROGRAM):
+            calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+            return sorted((call for call in calls if ast.unparse(call.func) in _OPEN), key=_ends)
     return []
+
+
+def _ends(call: ast.Call) -> tuple[tuple[int, int], tuple[int, int]]:
+    # Line and column of both; Python always says the second, too.
+    return (call.lineno, call.col_offset), (call.end_lineno or 0, call.end_col_offset or 0)
 
 
 def settings_of(document: Any) -> dict[str, Any]:
@@ -284,7 +301,7 @@ def settings_of(document: Any) -> dict[str, Any]:
             if cell.cell_type == "code" and _PARAMETERS & _tags(cell):
                 values |= {name: ast.literal_eval(value) for name, _, value in _parameters(cell.source)}
             elif cell.cell_type == "code" and not settings:
-                words = (word for call in _openings(cell.source) for word in call.keywords)
+                words = (word for call in _openings(cell.source)[:1] for word in call.keywords)
                 settings = {str(word.arg): word.value.value for word in words if isinstance(word.value, ast.Constant)}
     return values | settings
 

@@ -45,6 +45,32 @@ def test_a_setting_is_checked_with_the_region_that_a_workbench_is_opened_in() ->
         exec(cell, {"workbench": workbench, "region": "na"})  # noqa: S102
 
 
+TWO = """%%time
+one = workbench.open(
+    merchant_name="Wörterbücher",
+)
+two = [workbench.open(), 'ü', workbench.open(  # not one = workbench.open()
+    environment)]
+assert [each.region.code for each in two] == ["na"]  # workbench.open()
+"""
+
+
+def test_each_workbench_of_a_cell_takes_the_settings_and_nothing_else_changes() -> None:
+    """Also where a call takes several lines, is there twice, or is in a comment as well, and after a magic."""
+    cell = with_settings(TWO, {"region": "eu"})
+    assert cell.splitlines() == [
+        "%%time",
+        "one = workbench.open(merchant_name='Wörterbücher', region='eu')",
+        "two = [workbench.open(region='eu'), 'ü', workbench.open(environment, region='eu')]",
+        'assert [each.region.code for each in two] == ["na"]  # workbench.open()',
+    ]
+
+
+def test_a_magic_that_opens_a_workbench_is_refused_where_a_setting_would_not_arrive() -> None:
+    with pytest.raises(ConfigurationError, match=r"'%time wb = workbench\.open.*region would not arrive"):
+        with_settings("%time wb = workbench.open()\nother = workbench.open()", {"region": "eu"})
+
+
 def test_a_setting_that_would_not_arrive_is_refused(tmp_path: Path) -> None:
     """The run would say one region and have another; papermill fills in the first cell of parameters alone."""
     opened = "import amazonpay_nb.workbench\nwb = amazonpay_nb.workbench.open()"
