@@ -161,7 +161,7 @@ class AmazonPayClient:
         self, charge_permission_id: str, *, merchant_metadata: Part | None = None,
         recurring_metadata: Part | None = None, simulation_code: Header = None,
     ) -> ChargePermission:  # fmt: skip
-        """Update Charge Permission, in any state."""
+        """Update Charge Permission; once Closed, only a one-time one takes what is still empty."""
         fields = {"merchant_metadata": merchant_metadata, "recurring_metadata": recurring_metadata}
         return self._call("update", ChargePermission, charge_permission_id, fields, simulation_code)
 

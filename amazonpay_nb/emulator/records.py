@@ -75,6 +75,7 @@ class ChargeNotes:
     capture: dict[str, str] | None = None  # the price that is captured, once a capture was asked for
     authorized: str = ""  # when it was authorized (ISO 8601), "" before
     ledger: str = ""  # as its permission has it
+    at_checkout: bool = False  # whether its session has made it, and not Create Charge
 
 
 @dataclass

@@ -183,6 +183,7 @@ class _Making:
         body = row.model_dump(by_alias=True, include={*CREATE_CHARGE}) | {"chargePermissionId": permission.id}
         if row.status_details:  # it is led on from where Amazon has not decided yet
             body |= {"captureNow": False, "canHandlePendingAuthorization": True}
+        body["atCheckout"] = not self._world.store.children("Charge", permission.id)  # the oldest, as far as one knows
         wait = simulation("createCharge", "AuthorizationInitiated") if row.status_details else None
         return payments.create_charge(self._world, permission, body, wait)
 

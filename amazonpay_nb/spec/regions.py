@@ -27,6 +27,7 @@ class Region:
     settlement_days: int
     account_page: str
     required_address_fields: tuple[str, ...]
+    address_countries: tuple[str, ...]
     example_address: Mapping[str, str] = field(hash=False)
 
     @property
@@ -61,6 +62,12 @@ REGIONS, CURRENCIES = _FILE.regions, _FILE.currencies
 # A shipping address in the form that each region asks for.  [emulator-only]
 EXAMPLE_ADDRESSES = {row.code: dict(row.example_address) for row in REGIONS.values()}
 _BY_ALIAS = {alias: row for row in REGIONS.values() for alias in (row.code, *row.aliases)}
+
+
+def fields_of_address(country: str, account: Region) -> tuple[str, ...]:
+    """Return what an address in a *country* must hold, in the button of an *account* in this or another region."""
+    rows = (row for row in REGIONS.values() if country.upper() in row.address_countries)
+    return next(rows, account).required_address_fields
 
 
 def region(code: str) -> Region:

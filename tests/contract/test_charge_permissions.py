@@ -223,9 +223,13 @@ class TestUpdating:
         else:
             assert response.json()["recurringMetadata"]["frequency"] == {"unit": "Week", "value": shown}
 
-    def test_on_a_closed_permission_only_gaps_can_be_filled(self, na: Shop) -> None:
+    @pytest.mark.parametrize("gap", [None, ""])
+    def test_on_a_closed_order_only_gaps_can_be_filled(self, na: Shop, gap: str | None) -> None:
         """What is set already stays."""
-        permission_id = na.wallet(SET_UP | {"merchantMetadata": {"noteToBuyer": "Thank you"}})
+        metadata = {"noteToBuyer": "Thank you", "merchantReferenceId": gap}
+        session_id = na.visited(purchase() | {"merchantMetadata": metadata})
+        session = na.done("completeCheckoutSession", session_id, chargeAmount=usd("14.00"))
+        permission_id = session["chargePermissionId"]
         na.done("closeChargePermission", permission_id)
         answer = na.done("updateChargePermission", permission_id, merchantMetadata={"merchantReferenceId": "A-1"})
         assert answer["merchantMetadata"]["merchantReferenceId"] == "A-1"
@@ -238,6 +242,15 @@ class TestUpdating:
             response = na.call("updateChargePermission", permission_id, **body)
             assert refusal(response) == (422, "ChargePermissionNotModifiable")
         assert na.done("getChargePermission", permission_id)["merchantMetadata"]["noteToBuyer"] == "Thank you"
+
+    @pytest.mark.parametrize("kind", ["PaymentMethodOnFile", "Recurring"])
+    def test_a_closed_wallet_takes_no_metadata(self, na: Shop, kind: str) -> None:
+        """Not even where there is none; nor does a recurring permission."""
+        permission_id = recurring(na) if kind == "Recurring" else na.wallet()
+        before = na.done("closeChargePermission", permission_id)
+        response = na.call("updateChargePermission", permission_id, merchantMetadata={"merchantReferenceId": "A-1"})
+        assert refusal(response) == (422, "ChargePermissionNotModifiable")
+        assert na.done("getChargePermission", permission_id) == before
 
 
 class TestClosing:
@@ -335,10 +348,11 @@ class TestOneTime:
         assert na.charge(order["chargePermissionId"], "16.00")
 
     def test_it_takes_25_charges(self, na: Shop) -> None:
-        """Canceled ones count as well."""
-        permission_id = na.order("100.00", paymentIntent="Confirm")["chargePermissionId"]
+        """Besides the one of its checkout, and those that were canceled."""
+        permission_id = na.order(totalOrderAmount=usd("100.00"))["chargePermissionId"]
         for _ in range(25):
             na.done("cancelCharge", na.charge(permission_id, "1.00")["chargeId"])
+            na.charge(permission_id, "1.00")
         assert refusal(na.try_charge(permission_id, "1.00")) == (422, "TransactionCountExceeded")
 
     @pytest.mark.parametrize(

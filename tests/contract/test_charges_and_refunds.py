@@ -354,7 +354,7 @@ class TestRefunding:
         """15 %, up to 75 dollars or 8,400 yen; over several refunds together."""
         shop: Shop = request.getfixturevalue(region)
         body = {"paymentIntent": "Confirm", "presentmentCurrency": currency}
-        wallet = shop.wallet(purchase() | {"chargePermissionType": "PaymentMethodOnFile", "paymentDetails": body})
+        wallet = shop.wallet(SET_UP | {"paymentDetails": body})
         charge_id = shop.charge(wallet, captured, currency, captureNow=True)["chargeId"]
         over = usd(str(Decimal(most) + Decimal(step)), currency)
         assert refusal(shop.call("createRefund", chargeId=charge_id, refundAmount=over)) == (

@@ -28,6 +28,11 @@ NOBODY = (
     "to allow buyer to login."
 )
 
+# What the shop says on its review page, for a payment that it asks for later.
+CONFIRM: Json = {
+    "webCheckoutDetails": {"checkoutResultReturnUrl": RESULT}, "paymentDetails": {"paymentIntent": "Confirm"},
+}  # fmt: skip
+
 
 def wanted(session: Json) -> list[str]:
     """Return what a session still needs."""
@@ -247,14 +252,34 @@ class TestUpdating:
         na.buyer().walk(session_id)
         answer = na.done(
             "updateCheckoutSession", session_id, webCheckoutDetails={"checkoutResultReturnUrl": RESULT},
-            paymentDetails={"paymentIntent": "Confirm"},
+            paymentDetails={"paymentIntent": "Confirm", "chargeAmount": usd("14.00")},
         )  # fmt: skip
         assert answer["constraints"] == []
         expected = f"{na.emulator.url}/checkout/processing?amazonCheckoutSessionId={session_id}"
         assert answer["webCheckoutDetails"]["amazonPayRedirectUrl"] == expected
-        answer = na.done("updateCheckoutSession", session_id, paymentDetails={"paymentIntent": "Authorize"})
+        answer = na.done("updateCheckoutSession", session_id, paymentDetails={"chargeAmount": None})
         assert [row["constraintId"] for row in answer["constraints"]] == ["ChargeAmountNotSet"]
         assert answer["webCheckoutDetails"]["amazonPayRedirectUrl"] is None
+
+    @pytest.mark.parametrize(
+        ("body", "change", "needed"),
+        [
+            (SET_UP, {}, []),
+            (SET_UP, {"paymentDetails": {"paymentIntent": "Authorize"}}, ["ChargeAmountNotSet"]),
+            (SET_UP, {"chargePermissionType": "OneTime"}, ["ChargeAmountNotSet"]),
+            (SET_UP, {"chargePermissionType": "Recurring"}, ["ChargeAmountNotSet", "RecurringFrequencyNotSet"]),
+            (express(), CONFIRM, ["ChargeAmountNotSet"]),
+            (express(), CONFIRM | {"chargePermissionType": "OneTime"}, ["ChargeAmountNotSet"]),
+            ("update", {}, []),
+            ("update", {"chargePermissionType": "OneTime"}, ["ChargeAmountNotSet"]),
+        ],
+    )  # fmt: skip
+    def test_only_a_set_up_needs_no_amount(self, na: Shop, body: Json | str, change: Json, needed: list[str]) -> None:
+        """And an update of a wallet; whatever becomes a purchase needs one, even where Confirm charges nothing now."""
+        if isinstance(body, str):
+            body = SET_UP | {"chargePermissionId": na.wallet(), "paymentMethodOnFileMetadata": None}
+        answer = na.done("updateCheckoutSession", na.session(body), **change)
+        assert wanted(answer) == ["BuyerNotAssociated", *needed]
 
     @pytest.mark.parametrize(
         ("body", "expected"),
@@ -322,6 +347,10 @@ class TestUpdating:
             answer = na.done("updateCheckoutSession", session_id, recurringMetadata=nothing)
             assert wanted(answer) == ["BuyerNotAssociated", "RecurringFrequencyNotSet"]
             assert answer["recurringMetadata"] == {"frequency": None, "amount": None}
+        for half in ({"unit": "Month"}, {"value": "1"}):
+            body = purchase() | {"chargePermissionType": "Recurring", "recurringMetadata": {"frequency": half}}
+            answer = na.done("getCheckoutSession", na.session(body))
+            assert wanted(answer) == ["BuyerNotAssociated", "RecurringFrequencyNotSet"]
 
     def test_what_the_buyer_agreed_to_cannot_be_changed(self, na: Shop) -> None:
         """Updates are possible until the buyer has gone through Amazon's pages."""

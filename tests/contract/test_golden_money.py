@@ -12,7 +12,7 @@ from amazonpay_nb.signing.keys import load
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import REGIONS
 from tests import golden
-from tests.emulated import SET_UP, Json, Shop, charge_in, purchase, recurring, refusal, usd
+from tests.emulated import ADDRESS, SET_UP, Json, Shop, charge_in, end_of_checkout, purchase, recurring, refusal, usd
 
 PENDING: Json = {"canHandlePendingAuthorization": True}
 
@@ -226,19 +226,48 @@ def test_refunds_may_exceed_the_capture_a_little(
             assert refusal(back(step)) == (400, "TransactionAmountExceeded")
 
 
-def test_transactions_are_counted(na: Shop) -> None:
-    """Charges of an order and refunds of a charge, whatever became of them."""
+@pytest.mark.parametrize("kind", [kind for kind, *_ in golden.rows("limits", "not counted")])
+def test_charges_of_an_order_are_counted(na: Shop, kind: str) -> None:
+    """By Create Charge, and without those that took nothing."""
     most = {what: number for what, number, *_ in golden.rows("limits", "counts")}
-    permission_id = na.order("100.00", paymentIntent="Confirm")["chargePermissionId"]
-    for _ in range(most["charges of a one-time Charge Permission"]):
-        na.done("cancelCharge", na.charge(permission_id, "1.00")["chargeId"])
-    assert refusal(na.try_charge(permission_id, "1.00")) == (422, "TransactionCountExceeded")
+    intent = "Authorize" if kind == "of the checkout" else "Confirm"
+    order = na.order("1.00", paymentIntent=intent, totalOrderAmount=usd("1000.00"))["chargePermissionId"]
+    if kind != "of the checkout":
+        counted_charge(na, order, kind)
+        na.emulator.control.post(f"permissions/{order}", state="Chargeable")  # a decline would want another card
+    for number in range(most["charges of a one-time Charge Permission"]):
+        na.charge(order, "1.00", captureNow=number % 2 == 0)
+    assert refusal(na.try_charge(order, "1.00")) == (422, "TransactionCountExceeded")
+
+
+def test_refunds_of_a_charge_are_counted(na: Shop) -> None:
+    """Whatever became of them."""
+    most = {what: number for what, number, *_ in golden.rows("limits", "counts")}
     body: Json = {"chargeId": charge_in(na, "Captured"), "refundAmount": usd("1.00")}
     na.done("createRefund", code="AmazonRejected", **body)
     na.emulator.clock.advance("PT30S")
     for _ in range(most["refunds of a Charge"] - 1):
         na.done("createRefund", **body)
     assert refusal(na.call("createRefund", **body)) == (422, "TransactionCountExceeded")
+
+
+@pytest.mark.parametrize("country", ["US", "de", "UK", "GB", "JP", "CA"])
+@pytest.mark.parametrize(("region", "currency"), [("na", "USD"), ("eu", "EUR"), ("jp", "JPY")])
+def test_an_address_needs_the_fields_of_its_country(
+    request: pytest.FixtureRequest, region: str, currency: str, country: str
+) -> None:
+    """Whichever region the shop is in; where the country is in no table, it is that of the shop."""
+    shop: Shop = request.getfixturevalue(region)
+    tables = golden.rows("limits", "address fields")
+    needs = {place: fields for code, fields, countries, _ in tables for place in (*countries, *[f"like {code}"])}
+    required = needs.get(country.upper(), needs[f"like {region}"])
+    address = {name: value for name, value in (ADDRESS | {"countryCode": country}).items() if name in required}
+    pay: Json = {"paymentIntent": "Confirm", "chargeAmount": usd("14", currency)}
+    button = end_of_checkout(addressDetails=address, paymentDetails=pay)
+    assert shop.click(button, "PayAndShip").status_code == 303
+    for field in {*required} - {"countryCode"}:
+        response = shop.click(button | {"addressDetails": address | {field: None}}, "PayAndShip")
+        assert f"The value for addressDetails.{field} is missing." in response.text
 
 
 QUOTAS = [row for row in golden.rows("limits", "quotas") if row[0] in OPERATIONS]

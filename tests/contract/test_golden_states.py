@@ -183,21 +183,21 @@ class TestCalls:
         ("title", "operation", "fields"), CALLS["Charge Permission"], ids=lambda value: str(value)[:14]
     )
     def test_a_permission_takes_it_or_not(self, na: Shop, title: str, operation: str, fields: Json) -> None:
-        """In each of its three states."""
+        """In each of its three states; an order's, since no other takes updates once it is Closed."""
         possible = {row.source for row in of("Charge Permission") if row.trigger == title}
         for state, reason in (("Chargeable", None), ("NonChargeable", "MFAFailed"), ("Closed", "BuyerClosed")):
-            wallet = na.wallet()
+            order = na.order(paymentIntent="Confirm")["chargePermissionId"]
             if reason:
-                na.emulator.control.post(f"permissions/{wallet}", state=state, reasonCode=reason)
+                na.emulator.control.post(f"permissions/{order}", state=state, reasonCode=reason)
             if operation == "createCharge":
-                response = na.call(operation, chargePermissionId=wallet, **fields)
+                response = na.call(operation, chargePermissionId=order, **fields)
             else:
-                response = na.call(operation, wallet, **fields)
+                response = na.call(operation, order, **fields)
             if state in possible:
                 assert response.is_success, state
             else:
                 assert refusal(response) == (422, WRONG["Charge Permission"]), state
-                assert na.state("getChargePermission", wallet) == state
+                assert na.state("getChargePermission", order) == state
 
 
 # ---- Time ------------------------------------------------------------------------------------------------------------

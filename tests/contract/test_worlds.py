@@ -536,3 +536,14 @@ def test_a_charge_may_be_older_than_the_permission_that_came_of_its_session(shop
     assert rows["chargePermissions"][0]["expirationTimestamp"] == "20260709T120030Z"
     load(shop, saved)
     assert (shop.emulator.control.get("world"), objects(shop)) == (saved, rows)
+
+
+def test_an_order_with_all_of_its_charges_comes_back(shop: Shop) -> None:
+    """Its checkout's, which does not count, and 25 by Create Charge; another one is refused, as before."""
+    order = str(shop.order(totalOrderAmount=usd("100.00"))["chargePermissionId"])
+    for _ in range(25):
+        shop.charge(order, "1.00")
+    saved = shop.emulator.control.get("world")
+    load(shop, saved)
+    assert shop.emulator.control.get("world") == saved
+    assert refusal(shop.try_charge(order, "1.00")) == (422, "TransactionCountExceeded")

@@ -15,6 +15,7 @@ from amazonpay_nb.signing import SignatureMismatch, verify_payload
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN, misfits, nearest_flow
 from amazonpay_nb.spec.parts import to_json
+from amazonpay_nb.spec.regions import fields_of_address
 from amazonpay_nb.spec.requests import ButtonPayload, MobilePayload, ProductType, SignInPayload
 
 # The algorithm that checkout.js assumes if the page names none.
@@ -142,6 +143,7 @@ def _check_address(world: World, address: dict[str, Any] | None, product_type: s
         rule = "needs" if product_type == "PayAndShip" else "must not have"
         problem = f"With {product_type} an end-of-checkout button {rule} addressDetails."
         raise Refusal("InvalidParameterCombination", problem)
-    for field in world.region.required_address_fields:
+    needed = fields_of_address(address.get("countryCode") or "", world.region) if address else ()
+    for field in needed:
         if address and not address.get(field):
             raise Refusal("MissingParameterValue", f"The value for addressDetails.{field} is missing.")

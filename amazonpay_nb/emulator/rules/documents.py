@@ -51,7 +51,7 @@ def constraints(session: Body, *, without: set[str]) -> list[dict[str, str]]:
     return [
         {"constraintId": name, "description": row["description"]}
         for name, row in _CONSTRAINTS.items()
-        if name not in without and not lookup(session, row["field"])
+        if name not in without and not all(lookup(session, field) for field in row["fields"])
     ]
 
 

@@ -17,15 +17,16 @@ SYNCHRONOUS_CAPTURE = timedelta(days=7)
 def update_charge_permission(
     world: World, permission: Permission, body: Body, outcome: Simulation | None
 ) -> Permission:
-    """Merge the metadata; on a closed permission only what is still null can be set."""
+    """Merge the metadata; on a closed permission only what is still empty in that of an order can be set."""
     require(permission, "Update Charge Permission")
     old = permission.document["merchantMetadata"]
     permission.document = documents.merged(permission.document, body)
     if CHARGE_PERMISSION.is_final(permission.state):
         new = permission.document["merchantMetadata"]
-        if "recurringMetadata" in body or any(old[name] not in (None, new[name]) for name in old):
-            problem = f"Charge Permission {permission.id} is {permission.state}: only what is null in it can be set."
-            raise Refusal("ChargePermissionNotModifiable", problem)
+        changes = "recurringMetadata" in body or any(old[name] not in (None, "", new[name]) for name in old)
+        if changes or permission.document["chargePermissionType"] != "OneTime":
+            problem = f"Charge Permission {permission.id} is {permission.state}: only empty metadata of a OneTime one"
+            raise Refusal("ChargePermissionNotModifiable", f"{problem} can still be set.")
     move(world, permission, "Update Charge Permission")
     return permission
 
@@ -82,11 +83,12 @@ def capture(world: World, charge: Charge, amount: limits.Price, outcome: Simulat
 def _new_charge(world: World, permission: Permission, body: Body) -> Charge:
     now = world.clock.now()
     kind = permission.document["chargePermissionType"]
-    # A world file names its objects; a request cannot.
+    # A world file names its objects, and a session its own charge; a request does neither.
     charge_id = body.get("chargeId") or world.ids.new_item_id(
         "Charge", permission.id if kind == "OneTime" else world.ids.new_order_id("S")
     )
-    notes = ChargeNotes(kind, limits.month_of(now), ledger=permission.notes.ledger)
+    at_checkout = body.get("atCheckout", False)
+    notes = ChargeNotes(kind, limits.month_of(now), ledger=permission.notes.ledger, at_checkout=at_checkout)
     document = documents.new("Charge", charge_id, now, body)
     return Record("Charge", charge_id, permission.merchant_id, document, notes, permission.id)
 

@@ -109,7 +109,8 @@ def refresh(world: World, session: Session) -> None:
     document = session.document
     without = {*FLOWS[session.notes.flow].waives}
     kind = document["chargePermissionType"], document["paymentDetails"]["paymentIntent"]
-    if kind == ("PaymentMethodOnFile", "Confirm"):  # a Saved Wallet that is only confirmed pays nothing
+    only_saves = session.notes.updates or lookup(document, "paymentMethodOnFileMetadata.setupOnly")
+    if kind == ("PaymentMethodOnFile", "Confirm") and only_saves:  # and a purchase pays or confirms its amount
         without.add("ChargeAmountNotSet")
     if document["chargePermissionType"] != "Recurring":
         without.add("RecurringFrequencyNotSet")
@@ -301,6 +302,7 @@ def _first_charge(session: Session) -> Body:
         "canHandlePendingAuthorization": details["canHandlePendingAuthorization"],
         "softDescriptor": details["softDescriptor"],
         "merchantMetadata": session.document["merchantMetadata"],
+        "atCheckout": True,
         "channel": "Web",
         "chargeInitiator": "CITU",
     }

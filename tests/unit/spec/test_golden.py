@@ -200,6 +200,11 @@ class TestMoney:
         ]  # fmt: skip
         assert differences(ours, golden.rows("limits", "hosts")) == {}
 
+    def test_addresses_have_the_documented_fields(self) -> None:
+        """What each table requires, and the countries that it is for."""
+        ours = [[row.code, list(row.required_address_fields), list(row.address_countries)] for row in REGIONS.values()]
+        assert differences(ours, [row[:3] for row in golden.rows("limits", "address fields")]) == {}
+
 
 class TestSimulations:
     """`spec.simulations` and `tests/wire/simulations.json`."""
