@@ -83,7 +83,7 @@ def _check_order(world: World, permission: Permission, amount: Price) -> None:
         problem = f"Charge Permission {permission.id} has {limits['amountBalance']['amount']} left."
         raise Refusal("TransactionAmountExceeded", problem)
     charges = [row for row in world.store.children("Charge", permission.id) if not row.notes.at_checkout]
-    if sum(row.state not in ("Canceled", "Declined") for row in charges) >= MAX_CHARGES_ON_ONE_TIME:
+    if sum(used(row) > 0 for row in charges) >= MAX_CHARGES_ON_ONE_TIME:
         problem = f"Charge Permission {permission.id} has had {MAX_CHARGES_ON_ONE_TIME} charges."
         raise Refusal("TransactionCountExceeded", problem)
 
