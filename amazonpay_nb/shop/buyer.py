@@ -223,12 +223,17 @@ def _press_button(client: httpx.Client, response: httpx.Response) -> httpx.Respo
     """Post what `checkout.js` posts when the button on a merchant's page is clicked."""
     with _as_written(response.url):
         config = next(_arguments(_START, response.text))
-        session = config.get("createCheckoutSessionConfig") or config["signInConfig"]
+        product_type = config.get("productType") or "PayAndShip"
+        session = config["signInConfig" if product_type == "SignIn" else "createCheckoutSessionConfig"]
+        key_id = session.get("publicKeyId") or config.get("publicKeyId") or ""
         form = {
-            **session,
+            "payloadJSON": session["payloadJSON"],
+            "signature": session["signature"],
+            "publicKeyId": key_id,
+            "algorithm": session.get("algorithm") or "AMZN-PAY-RSASSA-PSS",
             "merchantId": config["merchantId"],
-            "productType": config.get("productType", "PayAndShip"),
-            "environment": "SANDBOX",
+            "productType": product_type,
+            "environment": _environment(key_id, config.get("sandbox")),
             "ledgerCurrency": config["ledgerCurrency"],
             "checkoutLanguage": config.get("checkoutLanguage", ""),
             "merchantDomain": response.url.host,
@@ -240,6 +245,15 @@ def _press_button(client: httpx.Client, response: httpx.Response) -> httpx.Respo
         script = response.url.join(Page(response.text).script)  # its host is Amazon's
         request = client.build_request("POST", script.join("checkout/initiate"), data=form)
     return whole(client, request)
+
+
+def _environment(key_id: str, sandbox: object) -> str:
+    """Return what the prefix of a key id says or, for a neutral key, the option, which must not contradict a prefix."""
+    prefix, asked = key_id.partition("-")[0].upper(), sandbox in (True, "true")
+    live = prefix == "LIVE" or (prefix != "SANDBOX" and not asked)
+    if sandbox is not None and asked == live:
+        raise ValueError("sandbox contradicts the prefix of publicKeyId")
+    return "LIVE" if live else "SANDBOX"
 
 
 @contextmanager

@@ -166,24 +166,39 @@ def test_a_decoupled_button_without_a_handler_says_what_is_missing(wb: Workbench
     assert thrown.value.message == "Amazon Pay: createCheckoutSessionConfig is missing."
 
 
-def test_an_environment_neutral_key_needs_the_sandbox_option(wb: Workbench, page: Page) -> None:
-    """The id does not say which environment it is for; `sandbox: true` does."""
+@pytest.mark.parametrize("option", [True, "true", False, None], ids=repr)
+def test_an_environment_neutral_key_needs_the_sandbox_option(wb: Workbench, page: Page, option: object) -> None:
+    """The id does not say which environment it is for; `sandbox: true` does, and without it the button is live's."""
     neutral = key_files.with_id(wb.keys, wb.keys.public_key_id.removeprefix("SANDBOX-"))
     visit = set_up(wb, public_key_id=neutral.public_key_id)
     assert config_of(visit)["sandbox"] is True
+    config_of(visit)["sandbox"] = option
+    if option is None:
+        del config_of(visit)["sandbox"]
     page.goto(visit.page_url)
     press(page, "Amazon Pay")
-    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    if option in (True, "true"):
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    else:
+        expect(page.get_by_role("alert")).to_contain_text("This is a Sandbox; the button asks for 'LIVE'.")
 
 
-def test_a_key_and_an_option_that_contradict_each_other_are_refused(wb: Workbench, page: Page) -> None:
+@pytest.mark.parametrize("option", [False, "false"], ids=repr)
+def test_a_key_and_an_option_that_contradict_each_other_are_refused(wb: Workbench, page: Page, option: object) -> None:
     """A key of the Sandbox cannot be used with `sandbox: false`."""
     visit = set_up(wb)
-    config_of(visit)["sandbox"] = False
+    config_of(visit)["sandbox"] = option
     page.goto(visit.page_url)
     with page.expect_event("pageerror") as thrown:
         page.get_by_role("button", name="Amazon Pay").click()
     assert thrown.value.message == "Amazon Pay: sandbox contradicts the prefix of publicKeyId."
+
+
+def test_a_page_may_call_what_has_no_effect_here(wb: Workbench, page: Page) -> None:
+    """Plug-ins show Amazon's banners, and a page signs its visitor out; the rest of their script runs on."""
+    page.goto(set_up(wb).page_url)
+    calls = "amazon.Pay.renderPromotionalMessage('#message', {}), amazon.Pay.signout()"
+    assert page.evaluate(f"() => [{calls}]") == [None, None]
 
 
 # What is wrong with an estimate, as the console says it.

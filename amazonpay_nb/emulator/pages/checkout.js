@@ -32,8 +32,9 @@
     const session = config[name];
     const publicKeyId = session.publicKeyId || config.publicKeyId || "";
     const prefix = publicKeyId.split("-")[0].toUpperCase();
-    const live = prefix === "LIVE" || (prefix !== "SANDBOX" && config.sandbox === false);
-    if (config.sandbox !== undefined && publicKeyId.includes("-") && config.sandbox === live) {
+    const sandbox = String(config.sandbox ?? "");
+    const live = prefix === "LIVE" || (prefix !== "SANDBOX" && sandbox !== "true");
+    if (sandbox && (sandbox === "true") === live) {
       throw new Error("Amazon Pay: sandbox contradicts the prefix of publicKeyId.");
     }
     const estimate = usable(config.estimatedOrderAmount);
@@ -152,5 +153,8 @@
   }
 
   window.amazon = window.amazon || {};
-  window.amazon.Pay = { renderButton, initCheckout, bindChangeAction, bindUpgradeAction, signout: () => undefined };
+  const nothing = () => undefined; // nobody stays signed in here, and there are no banners
+  window.amazon.Pay = {
+    renderButton, initCheckout, bindChangeAction, bindUpgradeAction, signout: nothing, renderPromotionalMessage: nothing,
+  };
 })();

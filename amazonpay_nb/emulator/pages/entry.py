@@ -112,7 +112,7 @@ def _check_environment(fields: dict[str, Any]) -> None:
 
 
 def _check_origins(world: World, own_host: str | None, origins: tuple[str, ...]) -> None:
-    """Require that the page with the button is on a registered domain."""
+    """Require that the page with the button is on a registered domain, as live does."""
     for origin in filter(None, origins):
         if origin == "null":  # a sandboxed frame: the browser does not reveal its origin
             continue
@@ -122,7 +122,11 @@ def _check_origins(world: World, own_host: str | None, origins: tuple[str, ...])
             host = ""
         if host not in {*LOOPBACK_HOSTS, *world.domains, own_host} and not host.endswith(".example"):
             problem = f"The domain {host or origin!r} is not registered for this merchant."
-            raise Refusal("InvalidRequest", f"{problem} Register every domain that shows a button.", status=403)
+            raise Refusal(
+                "InvalidRequest",
+                f"{problem} As live does, the emulator takes a button from no other: add it by --domain.",
+                status=403,
+            )
 
 
 def _checked_payload(world: World, payload: Any, product_type: str, mobile: bool) -> dict[str, Any]:

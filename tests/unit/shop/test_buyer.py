@@ -4,15 +4,20 @@ import bz2
 import gzip
 import zlib
 from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any
 
 import httpx
 import pytest
 
+from amazonpay_nb import workbench
+from amazonpay_nb.client.button import set_up_payload, sign_button
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.limits import in_time, whole
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.shop import buyer
+from amazonpay_nb.workbench import Workbench
 from tests.emulated import RESULT, Shop, end_of_checkout
 from tests.processes import ENDLESS, PATIENCE, endless
 
@@ -131,7 +136,9 @@ def test_a_page_is_written_in_what_pages_are_written_in(charset: str) -> None:
         in_time(PATIENCE, lambda: buyer.approve("http://127.0.0.1:1/", http=client))
 
 
-GOOD = '{"merchantId": "A", "ledgerCurrency": "USD", "createCheckoutSessionConfig": {"payloadJSON": "{}"}'
+GOOD = (
+    '{"merchantId": "A", "ledgerCurrency": "USD", "createCheckoutSessionConfig": {"payloadJSON": "", "signature": ""}'
+)
 
 
 @pytest.mark.parametrize(
@@ -139,8 +146,9 @@ GOOD = '{"merchantId": "A", "ledgerCurrency": "USD", "createCheckoutSessionConfi
     [
         ("()", "property name"),
         ("{merchantId: 'A'}", "property name"),
-        ('{"merchantId": "A"}', "'signInConfig'"),
-        ('{"createCheckoutSessionConfig": [1]}', "not a mapping"),
+        ('{"merchantId": "A"}', "'createCheckoutSessionConfig'"),
+        ('{"merchantId": "A", "productType": "SignIn"}', "'signInConfig'"),
+        ('{"createCheckoutSessionConfig": [1]}', "'list' object has no attribute"),
         (GOOD + ', "estimatedOrderAmount": ' + "9" * 5_000 + "}", "integer string"),
         (GOOD.replace("USD", "\\ud800") + "}", "surrogates"),
         ('{"a":' * 100_000, "recursion"),
@@ -157,6 +165,48 @@ def test_a_button_that_nobody_can_press_is_described(written: str, reason: str) 
             buyer.approve("http://127.0.0.1:1/", http=client)
         with pytest.raises(BuyerPageError, match=r"The button of .* cannot be pressed"):
             buyer.find_change("http://127.0.0.1:1/", "changeAddress", http=client)
+
+
+@pytest.fixture(scope="module")
+def wb() -> Iterator[Workbench]:
+    """A shop, and an emulator."""
+    bench = workbench.open(buyer="script")
+    bench.set_up_keys()
+    yield bench
+    bench.close()
+
+
+CONTRADICTION, LIVE = "sandbox contradicts the prefix of publicKeyId", "the button asks for 'LIVE'"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "option", "problem"),
+    [
+        ("SANDBOX-", {}, ""),
+        ("SANDBOX-", {"sandbox": True}, ""),
+        ("SANDBOX-", {"sandbox": False}, CONTRADICTION),
+        ("SANDBOX-", {"sandbox": "false"}, CONTRADICTION),
+        ("", {"sandbox": True}, ""),
+        ("", {"sandbox": "true"}, ""),
+        ("", {"sandbox": False}, LIVE),
+        ("", {}, LIVE),
+        ("LIVE-", {"sandbox": True}, CONTRADICTION),
+        ("LIVE-", {}, LIVE),
+    ],
+)
+@pytest.mark.parametrize("place", ["session", "button"])
+def test_it_asks_for_the_environment_that_the_script_asks_for(
+    wb: Workbench, place: str, prefix: str, option: dict[str, object], problem: str
+) -> None:
+    """The guide's samples name the key beside the payload or in the options of the button."""
+    visit = wb.shop.new_attempt()
+    wb.show_button(visit, sign_button(set_up_payload(wb.store_id, result_url=visit.result_url), wb.keys))
+    config: dict[str, Any] = visit.config
+    key_id = prefix + config["createCheckoutSessionConfig"].pop("publicKeyId").removeprefix("SANDBOX-")
+    (config["createCheckoutSessionConfig"] if place == "session" else config).update(publicKeyId=key_id)
+    config |= option
+    with pytest.raises(BuyerPageError, match=problem) if problem else nullcontext():
+        assert buyer.approve(visit.page_url).startswith(visit.result_url)
 
 
 def test_a_japanese_page_can_be_read() -> None:
