@@ -122,11 +122,8 @@ def _check_origins(world: World, own_host: str | None, origins: tuple[str, ...])
             host = ""
         if host not in {*LOOPBACK_HOSTS, *world.domains, own_host} and not host.endswith(".example"):
             problem = f"The domain {host or origin!r} is not registered for this merchant."
-            raise Refusal(
-                "InvalidRequest",
-                f"{problem} As live does, the emulator takes a button from no other: add it by --domain.",
-                status=403,
-            )
+            advice = "As live does, the emulator takes a button from no other: add it by --domain."
+            raise Refusal("InvalidRequest", f"{problem} {advice}", status=403)
 
 
 def _checked_payload(world: World, payload: Any, product_type: str, mobile: bool) -> dict[str, Any]:
