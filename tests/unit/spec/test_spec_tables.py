@@ -176,6 +176,13 @@ class TestStateReasons:
         texts = [text for row in STATE_REASONS for text in (row.meaning, row.next_step)]
         assert [text for text in texts if not a_sentence(text)] == []
 
+    def test_what_a_region_lacks_is_advised_with_what_it_has_instead(self) -> None:
+        """A table does not know where its reader sells, and Japan has no Update page."""
+        advice = {row.next_step for row in (*REASONS.values(), *STATE_REASONS)}
+        advice |= {recovery_for(code, 422, name).next_step for name in OPERATIONS for code in reasons_of(name)}
+        way = "(on the Update page or, in Japan, in a new set-up)"
+        assert {text for text in advice if "Update page" in text} == {text for text in advice if way in text} != set()
+
     def test_a_state_without_a_reason_needs_no_explanation(self) -> None:
         """An Authorized charge has no reason code."""
         assert state_reason("Charge", "Authorized", None) is None

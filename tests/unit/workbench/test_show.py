@@ -284,12 +284,12 @@ Charge Permission
   statusDetails.state                    NonChargeable
   reasonCode                             PaymentMethodExpired
   what it means                          The payment method has expired.
-  next step                              Send the buyer to the Update page, then get the Charge Permission: it must
-                                         be Chargeable.
+  next step                              Let the buyer change the payment method (on the Update page or, in Japan,
+                                         in a new set-up), then get the Charge Permission: it must be Chargeable.
   reasonCode                             MFAFailed
   what it means                          The buyer did not pass the challenge.
-  next step                              Send the buyer to the Update page, then get the Charge Permission: it must
-                                         be Chargeable.
+  next step                              Let the buyer change the payment method (on the Update page or, in Japan,
+                                         in a new set-up), then get the Charge Permission: it must be Chargeable.
   buyer                                  name (hidden), email (hidden), buyerId amzn1.account.…ST12, phoneNumber
                                          (hidden)
   paymentPreferences.paymentDescriptor   Visa ****1111 (Amazon Pay)
