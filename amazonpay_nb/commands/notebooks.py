@@ -122,7 +122,11 @@ def lab(to: str, fresh: bool, allow_root: bool, options: tuple[str, ...]) -> Non
 
     if os.geteuid() == 0 and not allow_root:
         raise ConfigurationError("JupyterLab does not start as root.", advice="In a container, add --allow-root.")
-    folder = Path(to).expanduser().absolute()
+    try:
+        folder = Path(to).expanduser().absolute()
+    except RuntimeError:
+        advice = "Write the whole path after --to."
+        raise ConfigurationError(f"There is no home folder for {to}.", advice=advice) from None
     bring_up_to_date(folder, edition(), fresh=fresh, say=say)
     say(f"Your copies of the workbook are in {folder}.")
     start(folder, [*options, *(["--allow-root"] if allow_root else [])])

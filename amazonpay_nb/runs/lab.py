@@ -20,13 +20,15 @@ from jupyter_core.paths import jupyter_data_dir
 from nbformat.sign import NotebookNotary
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.loopback import HUB_VARIABLES
 from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.runs.notebook import notebook_folder
 from amazonpay_nb.workbench.kernel import PROGRESS
 
 # In the reader's folder: digests of what was copied.
 _OURS, _IPYTHON, _PROGRESS, _NEWER = ".lab", "ipython", "solved.txt", ".newer"
-_CONFIG = "JUPYTER_CONFIG_PATH"
+_CONFIG, _SETTINGS, _PATH = "JUPYTER_CONFIG_PATH", "jupyter_server_config.json", "--ServerApp.base_url="
+_HUB_PATH = HUB_VARIABLES[-1]
 _LINK = re.compile(r"\]\(([^)#\s]+)")
 # A kernel explains errors from its first cell, and not only once a cell has opened the workbench.
 _EXPLAINS = {"IPKernelApp": {"extensions": ["amazonpay_nb.workbench.kernel"]}}
@@ -42,6 +44,9 @@ def start(folder: Path, options: Sequence[str]) -> None:
         filter(None, [f"{ours}", str(Path(__file__).parent / "jupyter"), os.environ.get(_CONFIG)])
     )
     places = {_CONFIG: settings, PROGRESS: f"{folder / _PROGRESS}", "IPYTHONDIR": f"{ours / _IPYTHON}"}
+    if os.environ.get(_HUB_PATH) == "/":  # no hub: this JupyterLab forwards the shop's pages itself, below its path
+        paths = [option.removeprefix(_PATH) for option in options if option.startswith(_PATH)]
+        places[_HUB_PATH] = [json.loads((ours / _SETTINGS).read_text("utf-8"))["ServerApp"]["base_url"], *paths][-1]
     command = [sys.executable, "-P", "-m", "jupyterlab", *options]  # its modules are not the reader's random.py
     os.execve(sys.executable, command, os.environ | places)  # noqa: S606 (replaces this process on purpose)
 
@@ -86,7 +91,7 @@ def bring_up_to_date(folder: Path, files: dict[str, bytes], *, fresh: bool, say:
 
 
 def _prepare(place: Path) -> None:
-    profile, settings = place / _IPYTHON / "profile_default", place / "jupyter_server_config.json"
+    profile, settings = place / _IPYTHON / "profile_default", place / _SETTINGS
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     profile.mkdir(parents=True, exist_ok=True)
     write_whole(profile / "ipython_kernel_config.json", json.dumps(_EXPLAINS))
@@ -112,16 +117,18 @@ def edition() -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in paths}
 
 
-def _sources(data: bytes) -> tuple[str, bool]:
-    # A digest of what a reader changes on purpose, and whether there are outputs besides.
-    run = False
+def _digests(data: bytes) -> tuple[str, bool]:
+    # That of what a reader changes on purpose, and that of what else cells have; and whether there are outputs besides.
+    rest, run = b"", False
     try:
         cells = json.loads(data)["cells"]
+        own = [({**cell["metadata"], "execution": None}, cell.get("attachments")) for cell in cells]
         run = any(cell.get("outputs") for cell in cells)
         data = json.dumps([(cell["cell_type"], "".join(cell["source"])) for cell in cells]).encode()
+        rest = json.dumps(own, sort_keys=True).encode()
     except (ValueError, KeyError, TypeError, AttributeError):
         pass  # a page, a picture, or no notebook any more
-    return hashlib.sha256(data).hexdigest(), run
+    return " ".join(hashlib.sha256(part).hexdigest() for part in (data, rest)), run
 
 
 class _Copies:
@@ -148,23 +155,25 @@ class _Copies:
         for name in [*self.digests, _PROGRESS] if fresh else ():
             self.take_away(name)
         for name, data in files.items():
-            new, old, path = _sources(data)[0], self.digests.get(name), self.place(name)
-            mine = _sources(path.read_bytes())[0] if path.is_file() else None
-            if mine in (None, old) and mine != new:
+            new, path = _digests(data)[0], self.place(name)
+            mine = _digests(path.read_bytes())[0] if path.is_file() else ""
+            source, old, mine = (text.partition(" ")[0] for text in (new, self.digests.get(name, ""), mine))
+            if mine in ("", old) and mine != source:
                 self.put(name, data)
-            elif new not in (mine, old):
+            elif source not in (mine, old):
                 newer = str(Path(name).with_suffix(_NEWER + path.suffix))
                 self.put(newer, data)
                 self.say(f"{name} is yours; the newer edition is beside it: {newer}.")
-            self.digests[name] = new
+            if source != old:
+                self.digests[name] = new
         write_whole(self.list, json.dumps(self.digests, indent=1))
 
     def take_away(self, name: str) -> None:
         path, moment = self.place(name), time.strftime("earlier/%Y-%m-%d/%H.%M.%S")
         # Another one may be there: of the same second, or of the hour that comes twice when summer time ends.
         places = (self.place(f"{moment}{'+' * again}/{name}") for again in count())
-        known = self.digests.pop(name, None)
-        if path.is_file() and _sources(path.read_bytes()) != (known, False):
+        known = self.digests.pop(name, "")
+        if path.is_file() and _digests(path.read_bytes()) != (known, False):
             to = next(place for place in places if not place.exists())
             to.parent.mkdir(parents=True, exist_ok=True)
             self.say(f"Your earlier {name} is now {path.rename(to)}.")
@@ -172,7 +181,7 @@ class _Copies:
 
     def put(self, name: str, data: bytes) -> None:
         self.take_away(name)
-        path, self.digests[name] = self.place(name), _sources(data)[0]
+        path, self.digests[name] = self.place(name), _digests(data)[0]
         if path.suffix == ".ipynb":
             document = nbformat.reads(data.decode(), as_version=4)
             document.metadata.update(kernelspec=_KERNEL, language_info=IPythonKernel.language_info)

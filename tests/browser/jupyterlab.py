@@ -293,7 +293,7 @@ class OpenNotebook:
 
 
 @contextlib.contextmanager
-def working_copies(page: Page, folder: Path) -> Iterator[Lab]:
+def working_copies(page: Page, folder: Path, **variables: str) -> Iterator[Lab]:
     """Run what a newcomer runs, `amazonpay-nb lab`, and show in *page* what it would open in their browser."""
     home, root = folder / "home", folder / "workbook"
     home.mkdir()
@@ -303,7 +303,7 @@ def working_copies(page: Page, folder: Path) -> Iterator[Lab]:
     ]
     ours = ("JUPYTER", "IPYTHON")  # of whoever runs the tests
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    with _running(command, environment | {"HOME": str(home)}) as (address, said):
+    with _running(command, environment | {"HOME": str(home)} | variables) as (address, said):
         yield Lab(page, address, root, said)
 
 

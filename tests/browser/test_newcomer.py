@@ -19,6 +19,7 @@ WIDE = "from amazonpay_nb import show\nfrom amazonpay_nb.client.guide import DEC
 WAIT = "arrival = await page.returned()"
 TO_CARD = ("Amazon Pay emulated", "Sign in")
 TO_CONSENT = (*TO_CARD, "Continue", "Agree and continue")
+IN_A_CONTAINER = {"JUPYTERHUB_SERVICE_PREFIX": "/"}
 CANCEL = ("Amazon Pay emulated", "Cancel and return to Emulated Shop")
 CHARGE = 'payment = wb.client.create_charge(charge_permission_id=wallet, charge_amount=wb.price("5"){})'
 REFUND = 'wb.client.create_refund(charge_id=payment.charge_id, refund_amount=wb.price("2"))'
@@ -158,3 +159,16 @@ def test_chapter_01_with_a_restart_a_cancellation_and_a_wrong_card(lab: Lab) -> 
         assert "expected: ('Open', True)\nactual: ('Completed', False)" in refusal
         notebook.save()
     assert_trusted(lab, SECOND)
+
+
+def test_in_a_container_the_lab_forwards_the_shops_pages(browser: Browser, tmp_path: Path) -> None:
+    """As README says: below the lab's own path, which stays one that nobody else knows."""
+    with browser.new_page(viewport=VIEWPORT) as page, working_copies(page, tmp_path, **IN_A_CONTAINER) as lab:
+        test_its_cookies_are_for_its_own_path(lab)
+        with lab.existing(FIRST) as notebook:
+            notebook.run_above(WAIT)
+            notebook.finish()
+            notebook.run_cell(WAIT)
+            notebook.press(*TO_CONSENT)
+            notebook.finish()
+            assert not notebook.refusals()

@@ -108,6 +108,32 @@ def test_outputs_stay_until_there_is_a_newer_edition_and_are_kept_then(
     assert sources(folder / NAME) == ["a = 2"]
 
 
+@pytest.mark.parametrize(
+    ("rest", "kept"),
+    [
+        ({"metadata": {"slideshow": {"slide_type": "slide"}}}, True),
+        ({"attachments": {"logo.png": {"image/png": "aGVsbG8="}}}, True),
+        ({"metadata": {"execution": {"shell.execute_reply": "2026-11-29T12:00:00Z"}}, "execution_count": 2}, False),
+    ],
+    ids=["metadata", "attachments", "a run without outputs"],
+)
+def test_what_else_a_reader_has_put_into_cells_is_kept(
+    folder: Path, update: Callable[..., list[str]], rest: dict[str, Any], kept: bool
+) -> None:
+    """An instructor makes slides of a chapter; a run alone writes something into cells, too."""
+    update(version("a = 1"))
+    document = json.loads((folder / NAME).read_text())
+    document["cells"][0 if "attachments" in rest else 1] |= rest
+    (folder / NAME).write_text(changed := json.dumps(document))
+    assert not update(version("a = 1"))
+    assert (folder / NAME).read_text() == changed
+    said = update(version("a = 2"))
+    copies = [*(folder / "earlier").rglob("*.ipynb")]
+    assert said == [f"Your earlier {NAME} is now {copy}." for copy in copies]
+    assert [copy.read_text() for copy in copies] == [changed] * kept
+    assert sources(folder / NAME) == ["a = 2"]
+
+
 def test_a_newer_edition_is_put_beside_a_changed_copy_once(folder: Path, update: Callable[..., list[str]]) -> None:
     """Whoever deletes it is not asked again, until there is another one."""
     update(version("a = 1", 'buyer = "auto"'))
@@ -432,6 +458,13 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert str(folder) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_home_folder_of_nobody_is_named() -> None:
+    """As the shell writes it for somebody who has one."""
+    done = lab(Path("~nosuchuser/x"))
+    assert done.returncode == 2
+    assert "There is no home folder for ~nosuchuser/x." in done.stderr
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
