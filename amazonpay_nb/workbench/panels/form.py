@@ -4,17 +4,22 @@ Widgets are made once and changed in place, never replaced while they stay: whoe
 An unchanged value is not sent again: a page in its frame continues, and a screen reader says nothing twice.
 """
 
+import math
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 import ipywidgets as w
+from IPython import get_ipython
 
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Value, View, choose, render
 from amazonpay_nb.workbench.show.blocks import render as fill
 
+# Seconds after an answer in which a press is none of somebody who has read it, but the second one of a double click.
+AGAIN = 0.7
 _JUPYTER = "jp-RenderedHTMLCommon"  # tables, code and links look as in any other output
 _BUSY = '<div role="status">Working …</div>'
 _BUTTON = '<button type="button" class="amazonpay-copy">Copy</button>'
@@ -32,6 +37,8 @@ class Form:
         self._actions: dict[str, _ActionRow] = {}
         self._lock = threading.RLock()  # a click's thread and the kernel both render
         self._busy = self._rendering = False
+        self._latest: object = None  # what was pressed last, and with which values
+        self._ended, self._delay = 0.0, math.inf
         self._head, self._tracker, self._page = _html(_JUPYTER), _html(_JUPYTER), _html(_JUPYTER)
         self._stay: object = None
         self._answer = _html(_JUPYTER, tabbable=True).add_class("amazonpay-said")
@@ -88,7 +95,7 @@ class Form:
 
     def _show_actions(self, actions: Sequence[Action]) -> None:
         old = self._actions
-        self._actions = {action.name: old.get(action.name) or _ActionRow(action, self._press) for action in actions}
+        self._actions = {action.name: old.get(action.name) or _ActionRow(action, self._pressed) for action in actions}
         for action in actions:
             self._actions[action.name].show(action, self._busy)
         self._buttons.children = [row.box for row in self._actions.values()]
@@ -98,6 +105,16 @@ class Form:
         with self._lock:
             if not self._rendering:
                 self.render()
+
+    def _pressed(self, action: Action) -> None:
+        # A press waits while a cell runs; the smallest delay is what the browser's clock differs from ours.
+        made, now = _made(), time.time()
+        self._delay = min(self._delay, now - made)
+        pressed = action.name, {name: self.chosen[name] for name in action.fields}
+        twice = pressed == self._latest and made + self._delay < self._ended + AGAIN
+        if not (twice and "idempotency_key" in action.fields):  # each press has a key of its own, and moves money again
+            self._latest, self._ended = pressed, math.inf
+            self._press(action.name)
 
     def begin(self) -> bool:
         """Gray out every button; tells whether the panel was free."""
@@ -113,7 +130,7 @@ class Form:
     def end(self, answer: str) -> None:
         """Show how it went, and look again."""
         with self._lock:
-            self._busy, self._rendering = False, True
+            self._busy, self._rendering, self._ended = False, True, time.time()
             for field in self.view.fields:
                 if field.secret:
                     self._fields[field.name].input.value = ""
@@ -149,9 +166,9 @@ class _FieldRow:
 
 
 class _ActionRow:
-    def __init__(self, action: Action, press: Callable[[str], object]) -> None:
+    def __init__(self, action: Action, press: Callable[[Action], object]) -> None:
         self.button, self._reason = w.Button(layout=w.Layout(width="auto", min_width="12em")), _html("amazonpay-hint")
-        self.button.add_class(f"amazonpay-action-{action.name}").on_click(lambda _: press(action.name))
+        self.button.add_class(f"amazonpay-action-{action.name}").on_click(lambda _: press(action))
         self.box = w.HBox([self.button, self._reason]).add_class("amazonpay-row")
 
     def show(self, action: Action, busy: bool) -> None:
@@ -174,6 +191,12 @@ def _input(field: Field) -> Any:
     kind = w.Textarea if field.lines > 1 else w.Password if field.secret else w.Text
     rows = {"rows": field.lines} if field.lines > 1 else {}
     return kind(layout=wide, **about, **rows)
+
+
+def _made() -> float:
+    # When the message that the kernel handles was made, by the browser's clock; now, outside of a kernel.
+    message: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)()
+    return float(getattr(message.get("header", {}).get("date"), "timestamp", time.time)())
 
 
 def _html(name: str, *, tabbable: bool | None = None) -> Any:

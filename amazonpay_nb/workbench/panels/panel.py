@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from amazonpay_nb.client.journal import Journal, own_exchanges
-from amazonpay_nb.errors import AmazonPayError
+from amazonpay_nb.errors import AmazonPayError, ConfigurationError
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.kernel import SIGNED, repeatable
@@ -167,6 +167,14 @@ class BenchPanel(Panel):
         super().__init__(wb.journal, live=wb.buyer == "you")
         self._wb = wb
         self.page: HostedPage | None = None
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        if not self._wb.close.alive:  # its cell has run again, and JupyterLab still shows the panel
+            advice = "Run the cell that shows the panel again."
+            raise ConfigurationError("The workbench of this panel is closed.", advice=advice)
+        with super()._reporting():
+            yield
 
     def repeatable(self, text: str) -> str:
         """Return a text that is signed or sent as every run would show it, unless a person reads it."""

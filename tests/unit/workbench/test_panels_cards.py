@@ -31,7 +31,8 @@ from amazonpay_nb.workbench.panels import panels
 from amazonpay_nb.workbench.panels.cards import Card, Desk, cards
 from amazonpay_nb.workbench.panels.panel import Panel, Panels
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, View, choose, static
-from tests.processes import PATIENCE
+from tests.kernels import kernel
+from tests.processes import PATIENCE, until
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 EVERY_KIND = tuple(KINDS.values())
@@ -568,6 +569,59 @@ def test_a_click_makes_one_view_and_reads_the_journal_once(desk: Desk, action: s
     assert not isinstance(desk.outcome, Exception)
     assert calls[Desk.view.__code__] == 1
     assert calls[Journal.__iter__.__code__] == 1
+
+
+@pytest.mark.parametrize("changed", [{}, {"amount": "5.00"}], ids=["the same", "another amount"])
+def test_a_double_click_moves_money_once(desk: Desk, changed: dict[str, str]) -> None:
+    """The second press comes after the answer; whoever has read it, or typed something else, is heard again."""
+    once = len(desk.journal.known.ids("Charge")) + 1
+
+    def charges() -> int:
+        button = part_of(desk, "amazonpay-action-create_charge")
+        button.click()
+        [one.join() for one in threading.enumerate() if one.name == "panel: create_charge"]
+        return len(desk.journal.known.ids("Charge"))
+
+    assert charges() == charges() == once
+    fill(desk, changed)
+    assert charges() == once + len(changed)
+    assert until(lambda: charges() == once + len(changed) + 1)
+
+
+AT_A_DESK = """
+import threading, time
+from amazonpay_nb import workbench
+from amazonpay_nb.client.guide import complete_set_up
+from amazonpay_nb.workbench.panels.cards import Desk
+from amazonpay_nb.workbench.panels.form import AGAIN
+wb = workbench.open(buyer="script")
+wb.set_up_keys()
+wallet = complete_set_up(wb.client, (await wb.play_set_up()).checkout_session_id).charge_permission_id
+wb.client.get_charge_permission(wallet)
+desk = Desk(wb)
+button = desk.form._actions["create_charge"].button
+def answered():
+    [one.join() for one in threading.enumerate() if one.name == "panel: create_charge"]
+    return len(wb.journal.known.ids("Charge"))
+"""
+
+
+def test_a_press_that_waited_for_a_cell_was_made_before_the_answer() -> None:
+    """Somebody presses, runs a cell, sees nothing yet, and presses again: there is one charge."""
+    with kernel() as (_, client):
+
+        def tell(source: str, **asked: str) -> Any:
+            reply = client.execute(source, user_expressions=asked), client.get_shell_msg(timeout=PATIENCE)
+            return {name: row["data"]["text/plain"] for name, row in reply[1]["content"]["user_expressions"].items()}
+
+        comm = tell(AT_A_DESK, button="button.comm.comm_id")["button"].strip("'")
+        press = {"comm_id": comm, "data": {"method": "custom", "content": {"event": "click"}}}
+        messages = [client.session.msg("comm_msg", press) for _ in range(2)]
+        client.shell_channel.send(messages[0])
+        client.execute("answered(), time.sleep(AGAIN)")
+        client.shell_channel.send(messages[1])
+        client.get_shell_msg(timeout=PATIENCE)
+        assert tell("", charges="answered()") == {"charges": "1"}
 
 
 # --- A click is a call ------------------------------------------------------------------------------------------------

@@ -27,7 +27,9 @@ from amazonpay_nb.spec.flows import FLOWS, PAGES, QUESTIONS, flow_of, lookup
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.panels.button import ButtonPanel, PagePanel
+from amazonpay_nb.workbench.panels.cards import Desk
 from amazonpay_nb.workbench.panels.keys import KeyPanel
+from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import static
 from amazonpay_nb.workbench.show.views import annotated
 from tests.processes import PATIENCE
@@ -480,6 +482,22 @@ def test_amazons_own_pages_are_a_link() -> None:
         assert html.count("<iframe") == frames
         assert '<a href="https://payments.amazon.com/checkout" target="_blank"' in html
         wb.close()
+
+
+@pytest.mark.parametrize("panel", [KeyPanel, ButtonPanel, PagePanel, Desk])
+def test_a_panel_of_a_closed_workbench_says_so_and_does_nothing(
+    panel: type[BenchPanel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JupyterLab keeps it on view after the cell that opened the workbench has run again; no key is written either."""
+    monkeypatch.chdir(tmp_path)
+    wb = workbench.open()
+    wb.set_up_keys()
+    old = panel(wb)
+    wb.close()
+    for action in old.view({}).actions:
+        old.press(action.name).join()
+        assert str(old.outcome).startswith("The workbench of this panel is closed.\nRun the cell")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_on_a_hub_amazon_sends_the_buyer_to_the_hubs_address() -> None:
