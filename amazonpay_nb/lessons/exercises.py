@@ -142,8 +142,9 @@ def _fits(thing: Any, pattern: Any) -> bool:
 
 
 def _plain(value: Any) -> str | Decimal:
-    text = str(value).strip(" .\"'$").casefold().removesuffix(" usd")
-    with suppress(InvalidOperation):
+    text = ""  # as long as Python does not write a number of so many digits
+    with suppress(InvalidOperation, ValueError):
+        text = str(value).strip(" .\"'$").casefold().removesuffix(" usd")
         if (number := Decimal(text)).is_finite():  # what is no number equals nothing, or cannot be compared
             return number
     return text

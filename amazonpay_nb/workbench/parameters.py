@@ -55,7 +55,9 @@ _CHECKS: dict[str, Callable[[str, Mapping[str, str]], object]] = {
     "currency": lambda value, others: _check_offered(value, "ledger currency", _region(others).ledger_currencies),
     "language": lambda value, others: _check_offered(value, "language", _region(others).languages),
     "wait_seconds": lambda value, _: _check(1 <= float(value) <= 3600, "from 1 to 3600 seconds"),
-    "seed": lambda value, _: _check(value.isascii() and value.isdecimal(), "a whole number"),
+    "seed": lambda value, _: _check(
+        value.isascii() and value.isdecimal() and len(value) <= 18, "a whole number of at most 18 digits"
+    ),
     "merchant_name": lambda value, _: _check(
         1 <= len(value.strip()) <= LONGEST_NAME, f"from 1 to {LONGEST_NAME} characters"
     ),
@@ -77,7 +79,7 @@ def account_variable(name: str) -> str:
 def check_values(values: Mapping[str, object]) -> None:
     """Check the values of known parameters; a ConfigurationError names the first that is not allowed, and what is."""
     rows = PARAMETERS | _OWN
-    texts = {name: str(value) for name, value in values.items() if name in rows}
+    texts = {name: _text(value) for name, value in values.items() if name in rows}
     for name, value in texts.items():
         row = rows[name]
         if row.allowed and value not in row.allowed:
@@ -89,6 +91,13 @@ def check_values(values: Mapping[str, object]) -> None:
                 _CHECKS[name](value, texts)
         except ValueError as error:
             raise ConfigurationError(f"{name}={value!r} cannot be used: {error}.", advice=row.advice) from None
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except ValueError:  # Python writes some thousand digits of a number, and no more
+        return "a number of too many digits"
 
 
 def check_together(environment: str, buyer: str, who: str) -> None:

@@ -98,6 +98,23 @@ def test_the_keyboard_is_enough(wb: Workbench, page: Page) -> None:
     assert not errors
 
 
+@pytest.mark.parametrize("wb", ["eu"], indirect=True)
+def test_a_double_click_does_not_answer_the_challenge(wb: Workbench, page: Page) -> None:
+    """The button to fail it is where that to agree was; a buyer who has read the page presses later."""
+    page.goto(set_up(wb).page_url)
+    for name in ("Amazon Pay emulated", "Sign in", "Continue"):
+        press(page, name)
+    box = page.get_by_role("button", name="Agree and continue").bounding_box()
+    assert box
+    place = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    with page.expect_navigation():
+        page.mouse.click(*place)
+    page.mouse.click(*place, click_count=2)
+    page.mouse.click(*place, click_count=3)
+    press(page, "Confirm: it is me")
+    expect(page.get_by_role("heading", name="Welcome back")).to_be_visible()
+
+
 def test_a_buyer_who_cancels_comes_back_with_nothing_saved(wb: Workbench, page: Page) -> None:
     """The cancel button leads to the shop's cancel address and ends the session."""
     visit = set_up(wb)

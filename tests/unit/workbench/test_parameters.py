@@ -27,11 +27,13 @@ def test_every_default_is_allowed() -> None:
         ({"language": "de_DE"}, "en_US"),
         ({"wait_seconds": "0"}, "3600 seconds"),
         ({"wait_seconds": "soon"}, "wait_seconds"),
+        ({"seed": "9" * 5000}, "at most 18 digits"),
+        ({"seed": 10**5000}, "too many digits"),
         ({"browser": "lynx"}, "none, auto"),
         ({"merchant_name": "half a character: \ud83d"}, "utf-8"),
     ],
 )
-def test_a_value_that_is_not_allowed_is_named_with_those_that_are(values: dict[str, str], message: str) -> None:
+def test_a_value_that_is_not_allowed_is_named_with_those_that_are(values: dict[str, object], message: str) -> None:
     """The message says which parameter, and what it may be."""
     with pytest.raises(ConfigurationError, match=message):
         check_values(values)
