@@ -3,12 +3,14 @@
 import json
 import pkgutil
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from click.shell_completion import CompletionItem
@@ -16,6 +18,7 @@ from click.shell_completion import CompletionItem
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.extras import check
 from amazonpay_nb.redaction import legible
+from amazonpay_nb.spec.addresses import host_of, is_loopback
 
 NOTEBOOKS, STORIES = "amazonpay_nb.runs.notebook:notebook_names", "amazonpay_nb.stage.story:stories"
 # The result of a command for a program, or the file that holds it; and whether all is right.
@@ -47,11 +50,21 @@ def ready_file_with(content: str) -> Callable[[Any], Any]:
 
     def forget(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
         # Scripts wait for the file: that of an earlier run is not to be taken for this one's.
-        if path and path.is_file() and not context.resilient_parsing:
+        if path and path.is_file() and not context.resilient_parsing and not _is_in_use(path):
             path.unlink()
         return path
 
     return click.option("--ready-file", type=FILE, callback=forget, help=f"Write {content} here.")
+
+
+def _is_in_use(ready_file: Path) -> bool:
+    """Tell whether the server of a ready file still runs; its file stays until this run replaces it."""
+    with suppress(OSError, OverflowError, TypeError, KeyError, AttributeError, ValueError, RecursionError):
+        address = urlsplit(json.loads(ready_file.read_bytes())["url"])
+        if is_loopback(address.netloc) and address.port:
+            with socket.create_connection((host_of(address.netloc), address.port), timeout=1):
+                return True
+    return False
 
 
 @contextmanager

@@ -38,6 +38,8 @@ _INNER = {"charges": "Charge", "refunds": "Refund", "disputes": "Dispute"}
 _End = tuple[str | None, str | None, str | None]
 _CAPTURING = "CaptureInitiated", None, None
 _REFUSED = "NonChargeable", None, None
+# How a charge may end so that its one-time permission is closed with it.
+_ENDS_ORDER = ("Capture", "Decline: AmazonRejected")
 _LONG_AGO = timedelta(days=-36_500)
 _START = "an emulator that starts with this file has that account"
 
@@ -92,7 +94,8 @@ class _Making:
     def make_all(self) -> None:
         """Make everything, and let happen what has fallen due since."""
         for number, row in enumerate(self._file.rows.charge_permissions):
-            self._make("Charge Permission", row, ("chargePermissions", str(number)))
+            self._permission_row = row, ("chargePermissions", str(number))
+            self._make("Charge Permission", *self._permission_row)
         while fire_due(self._world, self.now):
             pass
         self._world.clock.set(self.now)
@@ -110,7 +113,10 @@ class _Making:
             record = self._lead(record, row, place, born)
         for _, at, one in self._inner(row, place):
             self._make(_INNER[at[-2]], one, at, self._now_of(record))
-        if not above:  # a permission is closed after its charges
+        if not above:  # a permission is closed after its charges, and after the months that have passed
+            since = row.status_details and row.status_details.last_updated_timestamp
+            while since and fire_due(self._world, self._time(since, *place) or self.now):
+                pass
             self._spend(self._lead(record, row, place, self.now), row, place)
 
     def _inner(self, row: Any, place: Place) -> list[tuple[datetime, Place, Any]]:
@@ -226,8 +232,22 @@ class _Making:
             amount = (row.capture_amount or row.charge_amount).model_dump(by_alias=True)
             wait = simulation("captureCharge", _CAPTURING[0])
             payments.capture_charge(self._world, record, {"captureAmount": amount}, wait)
-        else:
-            move(self._world, record, trigger)
+            return
+        if record.kind == "Charge" and trigger in _ENDS_ORDER and record.notes.permission_type == "OneTime":
+            self._close_before(record, row)
+            record = self._now_of(record)
+        move(self._world, record, trigger)
+
+    def _close_before(self, charge: AnyRecord, row: Any) -> None:
+        """Close the permission as the file says before its last charge ends, which would close it in another way."""
+        above, place = self._permission_row
+        closed = above.status_details and above.status_details.state == "Closed" and above.status_details.reason_code
+        if closed and self._inner(above, place)[-1][2] is row:
+            permission = self._world.find("Charge Permission", charge.parent, charge.merchant_id)
+            here, now = self.place, self._world.clock.now()
+            self._lead(permission, above, place, now)
+            self._world.clock.set(now)
+            self.place = here
 
     def _spend(self, permission: AnyRecord, row: Any, place: Place) -> None:
         if row.spent_this_month:

@@ -15,8 +15,10 @@ import dask
 import nbformat
 from dask.utils import parse_timedelta
 from distributed import CancelledError, Client, Future, KilledWorker, SchedulerPlugin, WorkerPlugin, get_worker, wait
+from distributed.comm.core import CommClosedError
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.extras import how_to_get
 from amazonpay_nb.limits import in_time
 from amazonpay_nb.runs.failure import Failure
 from amazonpay_nb.runs.folder import write_whole
@@ -29,6 +31,7 @@ from amazonpay_nb.temporary import TemporaryFolder
 
 _NAME = "amazonpay-nb"
 _VERSION = importlib.metadata.version(_NAME)
+_OF_WORKBOOK = ("ipykernel", "nbconvert", "nbformat", "papermill")
 _ENDINGS = (".ipynb", ".html", ".journal.jsonl")  # of what is left of a case besides its entry
 # How long to wait for a scheduler, and for a worker where there is none: 30 seconds, if Dask's settings say no other.
 _PATIENCE_SECONDS = parse_timedelta(dask.config.get("distributed.comm.timeouts.connect"))
@@ -61,8 +64,8 @@ def cluster(address: str) -> Iterator[Engine]:
     with client:
         with _explained(address):
             client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
-            _check_versions(client, address)
-            client.register_plugin(_Kernels())
+            _check_workers(client, address)
+            _prepare(client)
             with suppress(ValueError):  # where a scheduler takes no code, its own number of tries counts
                 client.register_plugin(_OneMoreTry())
         yield partial(_results, client, address)
@@ -80,13 +83,38 @@ def _explained(address: str) -> Iterator[None]:
         raise ConfigurationError(f"The scheduler at {address} is gone.", advice=advice) from None
 
 
-def _check_versions(client: Client, address: str) -> None:
-    versions: Any = client.get_versions(packages=[_NAME])
+def _check_workers(client: Client, address: str) -> None:
+    versions = _versions(client, address)
     for place, one in {address: versions["scheduler"], **versions["workers"]}.items():
-        version = one["packages"][_NAME]
+        version, *others = map(one["packages"].get, (_NAME, *_OF_WORKBOOK))
         if version != _VERSION:
             problem = f"At {place} there is version {version} of {_NAME}; here is {_VERSION}."
             raise ConfigurationError(problem, advice="Install the same version on both.")
+        if None in others:
+            problem = f"At {place} the extra workbook of {_NAME} is not installed."
+            raise ConfigurationError(problem, advice=how_to_get("workbook"))
+
+
+def _versions(client: Client, address: str) -> Any:
+    try:  # Dask would wait forever for a worker that hangs at its start or its end.
+        return in_time(2 * _PATIENCE_SECONDS, partial(client.get_versions, packages=[_NAME, *_OF_WORKBOOK]))
+    except TimeoutError:
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+        silent = [place for place, one in workers.items() if one["status"] != "running"] or [*workers]
+        problem = f"The scheduler at {address} has a worker that does not answer: {' or '.join(silent)}."
+        raise ConfigurationError(problem, advice="End it, and start it again; its log says why.") from None
+
+
+def _prepare(client: Client) -> None:
+    try:
+        client.register_plugin(_Kernels())
+    except (CancelledError, CommClosedError):
+        raise
+    except Exception as error:  # noqa: BLE001 (a worker's own, whatever it is)
+        with suppress(Exception):  # the next sweep would take it for ready; a half of it cannot be torn down
+            client.unregister_worker_plugin(_NAME)
+        problem = f"A worker cannot prepare its kernels: {type(error).__name__}: {error}."
+        raise ConfigurationError(problem, advice="The log of the worker says more.") from None
 
 
 class _Kernels(WorkerPlugin):

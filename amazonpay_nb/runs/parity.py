@@ -144,6 +144,8 @@ class _Run:
             seen += [] if why else self._steps(probe)
         except BuyerPageError as error:
             why = redact(str(error))
+        if not why and len(seen) < len(probe.steps):
+            why = f"Step {len(seen) + 1} needs what no answer has brought."
         status = {"status": "skipped", "why": why} if why else {"status": "recorded"}
         return {"id": probe.id, "claims": list(probe.claims), "edition": probe.edition} | status | {"seen": seen}
 

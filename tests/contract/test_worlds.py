@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,11 @@ def seen(document: Json) -> Json:
     return details | {"reasonCode": reason.get("reasonCode")}
 
 
+_WAITS = "AuthorizationInitiated"
+# Why a permission may be closed.
+CLOSURES = [row["reasonCode"] for row in states(CHARGE_PERMISSION) if row["state"] == "Closed" and "reasonCode" in row]
+
+
 class TestExamples:
     """The files that come with the package."""
 
@@ -210,6 +216,45 @@ class TestRoundTrip:
         before, document = written(shop), control.get("world")
         load(shop, document)
         assert (written(shop), control.get("world")) == (before, document)
+
+    @pytest.mark.parametrize("delay", ["PT0S", "PT10S"])
+    @pytest.mark.parametrize("ending", ["is captured", "is being captured", "is rejected"])
+    @pytest.mark.parametrize("reason", CLOSURES)
+    def test_an_order_that_is_closed_before_its_charge_ends(
+        self, shop: Shop, reason: str, ending: str, delay: str
+    ) -> None:
+        """It keeps its own end, within the same second, too: the charge's would close it in Amazon's name."""
+        shop.emulator.reset()
+        order = shop.order("50.00", **({"totalOrderAmount": usd("90.00")} if ending == "is rejected" else {}))
+        permission, capture = order["chargePermissionId"], partial(shop.call, "captureCharge", order["chargeId"])
+        if ending == "is rejected":
+            waiting = shop.charge(permission, "5.00", code=_WAITS, canHandlePendingAuthorization=True)["chargeId"]
+        elif ending == "is being captured":
+            capture(captureAmount=usd("50.00"), code="CaptureInitiated")
+        shop.emulator.clock.advance(delay)
+        if reason == "MerchantClosed":
+            shop.done("closeChargePermission", permission, closureReason="all is sold")
+        else:
+            shop.emulator.control.post(f"permissions/{permission}", state="Closed", reasonCode=reason)
+        shop.emulator.clock.advance(delay)
+        if ending == "is captured":
+            capture(captureAmount=usd("50.00"))  # refused where a cancellation has released it
+        elif ending == "is rejected" and shop.state("getCharge", waiting) == _WAITS:
+            shop.emulator.control.post(f"charges/{waiting}", state="Declined", reasonCode="AmazonRejected")
+        shop.emulator.clock.advance("PT1M")
+        before, document = written(shop), shop.emulator.control.get("world")
+        load(shop, document)
+        assert (written(shop), shop.emulator.control.get("world")) == (before, document)
+
+    def test_a_recurring_permission_that_is_closed_in_another_month(self, shop: Shop) -> None:
+        """Its balance is that of the month in which it was closed."""
+        shop.emulator.reset()
+        shop.charge(permission := recurring(shop), captureNow=True)
+        shop.emulator.clock.advance("P40D")
+        shop.done("closeChargePermission", permission, closureReason="moved away")
+        before, document = written(shop), shop.emulator.control.get("world")
+        load(shop, document)
+        assert (written(shop), shop.emulator.control.get("world")) == (before, document)
 
     def test_new_ids_are_none_of_the_file(self) -> None:
         """Although the same seed draws the same ones again."""

@@ -252,9 +252,24 @@ def test_a_wrong_option_is_usage(arguments: list[str], message: str) -> None:
 def test_a_ready_file_of_an_earlier_run_is_not_taken_for_this_one(command: list[str], tmp_path: Path) -> None:
     """It goes when the command starts, however that ends; a folder of the name is left alone."""
     ready = tmp_path / "ready.json"
-    ready.write_text('{"url": "http://127.0.0.1:9"}')
-    assert (run(*command, "--ready-file", ready).returncode, ready.exists()) == (2, False)
+    for text in (
+        f'{{"url": "http://127.0.0.1:{port_for_another()}"}}',
+        '{"url": "http://[::1"}',
+        '{"url": 1}',
+        "[]",
+        "[",
+    ):
+        ready.write_text(text)
+        assert (run(*command, "--ready-file", ready).returncode, ready.exists()) == (2, False)
     assert run(*command, "--ready-file", tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("command", [["emulator", "--clock", "9999-12-31T00:00:00Z"], ["demo", "nothing"]])
+def test_a_ready_file_of_a_running_emulator_stays(command: list[str], tmp_path: Path, ready: dict[str, Any]) -> None:
+    """A second one that cannot start takes nothing from the first."""
+    file = tmp_path / "ready.json"
+    file.write_text(json.dumps(text := {"url": ready["url"]}))
+    assert (run(*command, "--ready-file", file).returncode, json.loads(file.read_text())) == (2, text)
 
 
 def test_a_ready_file_goes_with_its_emulator(tmp_path: Path) -> None:

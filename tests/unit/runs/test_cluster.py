@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -56,10 +57,11 @@ class Cluster:
         self._stack.callback(process.kill)
         return process
 
-    def worker(self, name: str, threads: int = 1, **variables: str) -> Process:
-        """Start a worker; it is there when this returns."""
-        process = self._start(name, "worker", self.address, "--no-nanny", "--nthreads", threads, **variables)
-        assert until(lambda: "Registered to" in (self._folder / name / "log").read_text())
+    def worker(self, name: str, threads: int = 1, waits_for: str = "Registered to", **variables: str) -> Process:
+        """Start a worker; its log has the words when this returns, which are that it is there."""
+        nanny = "--no-nanny" if waits_for == "Registered to" else "--nanny"  # one without ends where its start fails
+        process = self._start(name, "worker", self.address, nanny, "--nthreads", threads, **variables)
+        assert until(lambda: waits_for in (self._folder / name / "log").read_text())
         return process
 
 
@@ -85,6 +87,13 @@ def other_version(folder: Path) -> str:
     other = folder / "amazonpay_nb-99.dist-info"
     other.mkdir()
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: amazonpay-nb\nVersion: 99\n")
+    return str(folder)
+
+
+def without_workbook(folder: Path) -> str:
+    """Let Python find no nbformat, as where the extra is not installed, and return the folder."""
+    (folder / "nbformat-0.dist-info").mkdir(parents=True)
+    (folder / "nbformat.py").write_text("raise ModuleNotFoundError(\"No module named 'nbformat'\", name='nbformat')")
     return str(folder)
 
 
@@ -146,9 +155,32 @@ def test_a_cluster_that_cannot_be_used_is_named(
     assert "--jobs and --cold are for this machine" in refusal("tcp://127.0.0.1:1", "--jobs", "2")
     monkeypatch.setattr(clusters, "_PATIENCE_SECONDS", 10)
     assert f"The scheduler at {cluster.address} has no worker." in refusal(cluster.address)
-    cluster.worker("other", PYTHONPATH=other_version(tmp_path))
-    assert "there is version 99 of amazonpay-nb; here is " in refusal(cluster.address)
+    with cluster.worker("other", PYTHONPATH=other_version(tmp_path)) as other:
+        assert "there is version 99 of amazonpay-nb; here is " in refusal(cluster.address)
+        other.kill()
+    with cluster.worker("lean", PYTHONPATH=without_workbook(tmp_path / "lean")) as lean:
+        words = "the extra workbook of amazonpay-nb is not installed.\npip install 'amazonpay-nb[workbook]'\n"
+        assert words in refusal(cluster.address)
+        lean.kill()
+    cluster.worker("full")
+    shutil.rmtree(tmp_path / "cluster" / "full" / "tmp")
+    assert "A worker cannot prepare its kernels: FileNotFoundError: " in refusal(cluster.address)
     assert {path.name: path.read_text() for path in out.iterdir()} == {"cases.jsonl": "before"}
+
+
+def test_a_worker_that_hangs_is_named(cluster: Cluster, tmp_path: Path) -> None:
+    """One without the extra that joins after the first sweep neither starts nor ends, and answers nobody."""
+    write(tmp_path, "mine", "1")
+    path, out = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1]}), tmp_path / "out"
+    cluster.worker("one")
+    with sweep(path, out, "--scheduler", cluster.address) as process:
+        assert ends(process)[0] == 0
+    cluster.worker("lean", waits_for="ModuleNotFoundError", PYTHONPATH=without_workbook(tmp_path / "lean"))
+    with sweep(path, out, "--scheduler", cluster.address, DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="5s") as process:
+        code, output = ends(process)
+    assert (code, "Traceback" in output) == (2, False), output
+    (address,) = re.findall("Start worker at: +(.*)", (tmp_path / "cluster" / "lean" / "log").read_text())
+    assert f"has a worker that does not answer: {address}." in output
 
 
 def test_a_worker_with_another_edition_plays_no_case(cluster: Cluster, tmp_path: Path) -> None:

@@ -144,6 +144,17 @@ def test_a_probe_is_asked_once_and_in_part(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_probe_that_ended_halfway_is_asked_again(tmp_path: Path) -> None:
+    """The file says why it ended; the same command sends it anew."""
+    path, rows = tmp_path / "part.json", list[tuple[object, ...]]()
+    with Emulator("na", seed=7) as emulator:
+        emulator.inject_fault("createCheckoutSession", "status", status=500)
+        for _ in range(2):
+            (row,) = record(of_emulator(emulator), out=path, only=("session",), say=lambda text: None)["probes"]
+            rows.append((row["status"], row.get("why"), len(row["seen"])))
+    assert rows == [("skipped", "Step 2 needs what no answer has brought.", 1), ("recorded", None, 2)]
+
+
 def test_another_edition_of_a_probe_is_not_compared(here: Path) -> None:
     """Its third step may be our second: what only it shows was not reached."""
     now, text = recordings.read(here), here.read_text("utf-8")
