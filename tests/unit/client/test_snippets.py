@@ -59,16 +59,7 @@ def exchanges(emulator: Emulator) -> dict[str, Exchange]:
     merchant = emulator.merchant
     auth = AmazonPayAuth(merchant.keys)
     with AmazonPayClient(auth, environment="emulator", base_url=emulator.url, verify=emulator.verify) as client:
-        session = client.create_checkout_session(
-            store_id=merchant.store_id, charge_permission_type="PaymentMethodOnFile",
-            web_checkout_details={"checkoutResultReturnUrl": RESULT}, payment_details={"paymentIntent": "Confirm"},
-            payment_method_on_file_metadata={"setupOnly": True}, merchant_metadata={"customInformation": ODD},
-        ).checkout_session_id  # fmt: skip
-        client.get_checkout_session(session)
-        with httpx.Client(verify=emulator.verify, trust_env=False) as browser:
-            approve(f"{emulator.url}/checkout?amazonCheckoutSessionId={session}", http=browser)
-        permission = client.complete_checkout_session(session).charge_permission_id
-        assert permission
+        permission, other = (_wallet(client, emulator) for _ in range(2))
         client.get_charge_permission(permission)
         client.update_charge_permission(permission, merchant_metadata={"noteToBuyer": ODD})
         charge = client.create_charge(charge_permission_id=permission, charge_amount=prices("14.00")).charge_id
@@ -78,8 +69,20 @@ def exchanges(emulator: Emulator) -> dict[str, Exchange]:
         client.get_refund(refund)
         with pytest.raises(ConflictError):
             client.cancel_charge(charge, cancellation_reason=ODD)
-        client.close_charge_permission(permission, closure_reason=ODD)
+        client.close_charge_permission(other, closure_reason=ODD)
     return {exchange.operation: exchange for exchange in client.journal.exchanges}
+
+
+def _wallet(client: AmazonPayClient, emulator: Emulator) -> str:
+    session = client.create_checkout_session(
+        store_id=emulator.merchant.store_id, charge_permission_type="PaymentMethodOnFile",
+        web_checkout_details={"checkoutResultReturnUrl": RESULT}, payment_details={"paymentIntent": "Confirm"},
+        payment_method_on_file_metadata={"setupOnly": True}, merchant_metadata={"customInformation": ODD},
+    ).checkout_session_id  # fmt: skip
+    client.get_checkout_session(session)
+    with httpx.Client(verify=emulator.verify, trust_env=False) as browser:
+        approve(f"{emulator.url}/checkout?amazonCheckoutSessionId={session}", http=browser)
+    return str(client.complete_checkout_session(session).charge_permission_id)
 
 
 def written_in(language: str, exchange: Exchange) -> str:
