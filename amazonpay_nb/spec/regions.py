@@ -55,10 +55,12 @@ class Currency:
 class _File:
     regions: dict[str, Region]
     currencies: dict[str, Currency]
+    countries_without_state: tuple[str, ...]
 
 
 _FILE = load("regions.toml", _File, regions="code", currencies="code")
 REGIONS, CURRENCIES = _FILE.regions, _FILE.currencies
+COUNTRIES_WITHOUT_STATE = _FILE.countries_without_state
 # A shipping address in the form that each region asks for.  [emulator-only]
 EXAMPLE_ADDRESSES = {row.code: dict(row.example_address) for row in REGIONS.values()}
 _BY_ALIAS = {alias: row for row in REGIONS.values() for alias in (row.code, *row.aliases)}
@@ -67,7 +69,8 @@ _BY_ALIAS = {alias: row for row in REGIONS.values() for alias in (row.code, *row
 def fields_of_address(country: str, account: Region) -> tuple[str, ...]:
     """Return what an address in a *country* must hold, in the button of an *account* in this or another region."""
     rows = (row for row in REGIONS.values() if country.upper() in row.address_countries)
-    return next(rows, account).required_address_fields
+    without = {"stateOrRegion"} if country.upper() in COUNTRIES_WITHOUT_STATE else ()
+    return tuple(name for name in next(rows, account).required_address_fields if name not in without)
 
 
 def region(code: str) -> Region:

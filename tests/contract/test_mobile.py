@@ -221,6 +221,16 @@ class TestFinalizing:
         response = na.call("finalizeCheckoutSession", session_id, **repeated, **fields)
         assert refusal(response) == (400, "InvalidParameterValue")
 
+    def test_supplementary_data_is_repeated_where_there_is_some(self, na: Shop) -> None:
+        """As it is, or the call is refused; another session needs none."""
+        session_id = visited(na, SET_UP_IN_APP | {"supplementaryData": '{"a": 1}'})
+        repeated = known(na, session_id, "billingAddress")
+        assert refusal(na.call("finalizeCheckoutSession", session_id, **repeated)) == (400, "MissingParameterValue")
+        other = na.call("finalizeCheckoutSession", session_id, supplementaryData='{"a": 2}', **repeated)
+        assert refusal(other) == (400, "InvalidParameterValue")
+        repeated["supplementaryData"] = '{"a": 1}'
+        assert na.done("finalizeCheckoutSession", session_id, **repeated)["chargePermissionId"]
+
     def test_a_session_without_a_product_type_needs_no_address(self, na: Shop) -> None:
         """It was made by an API call, which is signed; an address that is given is compared all the same."""
         session_id = na.visited(SET_UP)

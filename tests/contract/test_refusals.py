@@ -253,8 +253,8 @@ def update_session(stage: Stage, name: str, **details: Any) -> Any:
     return stage.call(name, stage.shop.session(express()), payment_details=details)
 
 
-def complete(stage: Stage, name: str, body: Json, amount: Json | None) -> Any:
-    return stage.call(name, stage.shop.visited(body), charge_amount=amount)
+def complete(stage: Stage, name: str, body: Json, amount: Json | None, **fields: Any) -> Any:
+    return stage.call(name, stage.shop.visited(body), charge_amount=amount, **fields)
 
 
 def complete_an_update_of_a_closed_wallet(stage: Stage, name: str) -> Any:
@@ -383,6 +383,9 @@ for finishing in ("completeCheckoutSession", "finalizeCheckoutSession"):
     ONE |= {
         (finishing, "AmountMismatch"): lambda stage, name: complete(stage, name, purchase(), usd("14.01")),
         (finishing, "CurrencyMismatch"): lambda stage, name: complete(stage, name, purchase(), usd("14.00", "EUR")),
+        (finishing, "TransactionAmountExceeded"): lambda stage, name: complete(
+            stage, name, purchase(totalOrderAmount=usd("13.99")), usd("14.00"), total_order_amount=usd("13.99")
+        ),
         (finishing, "PeriodicAmountExceeded"): lambda stage, name: complete(
             stage, name, WALLET | purchase("15000.01"), usd("15000.01")
         ),

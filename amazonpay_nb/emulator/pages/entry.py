@@ -15,7 +15,7 @@ from amazonpay_nb.signing import SignatureMismatch, verify_payload
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN, misfits, nearest_flow
 from amazonpay_nb.spec.parts import to_json
-from amazonpay_nb.spec.regions import fields_of_address
+from amazonpay_nb.spec.regions import COUNTRIES_WITHOUT_STATE, fields_of_address
 from amazonpay_nb.spec.requests import ButtonPayload, MobilePayload, ProductType, SignInPayload
 
 # The algorithm that checkout.js assumes if the page names none.
@@ -144,7 +144,12 @@ def _check_address(world: World, address: dict[str, Any] | None, product_type: s
         rule = "needs" if product_type == "PayAndShip" else "must not have"
         problem = f"With {product_type} an end-of-checkout button {rule} addressDetails."
         raise Refusal("InvalidParameterCombination", problem)
-    needed = fields_of_address(address.get("countryCode") or "", world.region) if address else ()
-    for field in needed:
-        if address and not address.get(field):
+    if not address:
+        return
+    country = address.get("countryCode") or ""
+    if address.get("stateOrRegion") and country.upper() in COUNTRIES_WITHOUT_STATE:
+        problem = f"addressDetails.stateOrRegion is not supported in {country}: leave it out, or use districtOrCounty."
+        raise Refusal("InvalidParameterValue", problem)
+    for field in fields_of_address(country, world.region):
+        if not address.get(field):
             raise Refusal("MissingParameterValue", f"The value for addressDetails.{field} is missing.")

@@ -212,6 +212,11 @@ def _check_repeated(session: Session, body: Body) -> None:
     for name in ("paymentIntent", "canHandlePendingAuthorization"):
         if body.get(name) not in (None, details[name]):
             raise Refusal("InvalidParameterValue", f"{name} differs from the session's: it is {details[name]}.")
+    if (data := session.document["supplementaryData"]) and body.get("supplementaryData") != data:
+        if not body.get("supplementaryData"):
+            problem = "supplementaryData is missing: repeat the supplementaryData of the session."
+            raise Refusal("MissingParameterValue", problem)
+        raise Refusal("InvalidParameterValue", "supplementaryData differs from the session's: repeat it as it is.")
 
 
 def _filled(address: Body | None) -> Body:

@@ -271,6 +271,32 @@ def test_dotnet_gives_its_constructors_what_they_ask_for(exchanges: dict[str, Ex
     )
 
 
+# The requests of the SDK for .NET that have no constructor without parameters, as its sources have them, with ours.
+DOTNET_CONSTRUCTORS = {
+    "cancelCharge": f"({json.dumps(ODD, ensure_ascii=False)})",
+    "captureCharge": "(14.00m, Currency.USD)",
+    "createCharge": '("{permission}", 14.00m, Currency.USD)',
+    "createRefund": '("{charge}", 4.00m, Currency.USD)',
+    "finalizeCheckoutSession": "(PaymentIntent.Confirm)",
+    "createReport": f'(ReportTypes.{SANDBOX_SETTLEMENT}, "20260115T000000Z", "20260116T000000Z")',
+    "createReportSchedule": f'(ReportTypes.{SANDBOX_SETTLEMENT}, ScheduleFrequency.P1D, "20990101T000000Z")',
+}
+
+
+@pytest.mark.parametrize("operation", DOTNET_CONSTRUCTORS)
+def test_no_request_for_dotnet_is_made_without_what_it_needs(
+    exchanges: dict[str, Exchange], others: dict[str, Exchange], operation: str
+) -> None:
+    """Such a program would not compile; a member of an enumeration is no text."""
+    made = exchanges | others
+    if operation not in made:  # it needs an app
+        made[operation] = replace(made["captureCharge"], operation=operation, request={"paymentIntent": "Confirm"})
+    ids = {"permission": made["getChargePermission"].object_id, "charge": made["getCharge"].object_id}
+    arguments = re.sub(r"\{(\w+)\}", lambda found: ids[found[1]], DOTNET_CONSTRUCTORS[operation])
+    program = written_in("dotnet", made[operation])
+    assert f"new {operation[0].upper()}{operation[1:]}Request{arguments};" in program
+
+
 def test_what_was_not_signed_cannot_be_written(exchanges: dict[str, Exchange]) -> None:
     """Neither can a language that nobody knows."""
     with pytest.raises(ConfigurationError, match="not a signed call"):

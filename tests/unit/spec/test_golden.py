@@ -27,7 +27,7 @@ from amazonpay_nb.spec.money import (
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.reasons import REASONS, Retry, reasons_of, wrong_state
-from amazonpay_nb.spec.regions import REGIONS
+from amazonpay_nb.spec.regions import COUNTRIES_WITHOUT_STATE, REGIONS
 from amazonpay_nb.spec.simulations import ANYWHERE, CARDS, PENDING_SECONDS, SIMULATIONS, simulation
 from amazonpay_nb.spec.states import BUYER_SHOWN, MACHINES, TIMERS, timer
 from tests import golden
@@ -204,6 +204,8 @@ class TestMoney:
         """What each table requires, and the countries that it is for."""
         ours = [[row.code, list(row.required_address_fields), list(row.address_countries)] for row in REGIONS.values()]
         assert differences(ours, [row[:3] for row in golden.rows("limits", "address fields")]) == {}
+        without = [country for country, _ in golden.rows("limits", "countries without stateOrRegion")]
+        assert list(COUNTRIES_WITHOUT_STATE) == without
 
 
 class TestSimulations:
