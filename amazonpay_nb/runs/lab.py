@@ -117,7 +117,7 @@ def edition() -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in paths}
 
 
-def _digests(data: bytes) -> tuple[str, bool]:
+def _fingerprints(data: bytes) -> tuple[str, bool]:
     # That of what a reader changes on purpose, and that of what else cells have; and whether there are outputs besides.
     rest, run = b"", False
     try:
@@ -155,8 +155,8 @@ class _Copies:
         for name in [*self.digests, _PROGRESS] if fresh else ():
             self.take_away(name)
         for name, data in files.items():
-            new, path = _digests(data)[0], self.place(name)
-            mine = _digests(path.read_bytes())[0] if path.is_file() else ""
+            new, path = _fingerprints(data)[0], self.place(name)
+            mine = _fingerprints(path.read_bytes())[0] if path.is_file() else ""
             source, old, mine = (text.partition(" ")[0] for text in (new, self.digests.get(name, ""), mine))
             if mine in ("", old) and mine != source:
                 self.put(name, data)
@@ -173,7 +173,7 @@ class _Copies:
         # Another one may be there: of the same second, or of the hour that comes twice when summer time ends.
         places = (self.place(f"{moment}{'+' * again}/{name}") for again in count())
         known = self.digests.pop(name, "")
-        if path.is_file() and _digests(path.read_bytes()) != (known, False):
+        if path.is_file() and _fingerprints(path.read_bytes()) != (known, False):
             to = next(place for place in places if not place.exists())
             to.parent.mkdir(parents=True, exist_ok=True)
             self.say(f"Your earlier {name} is now {path.rename(to)}.")
@@ -181,7 +181,7 @@ class _Copies:
 
     def put(self, name: str, data: bytes) -> None:
         self.take_away(name)
-        path, self.digests[name] = self.place(name), _digests(data)[0]
+        path, self.digests[name] = self.place(name), _fingerprints(data)[0]
         if path.suffix == ".ipynb":
             document = nbformat.reads(data.decode(), as_version=4)
             document.metadata.update(kernelspec=_KERNEL, language_info=IPythonKernel.language_info)
