@@ -176,8 +176,10 @@ def agrees(play: Play, order: Order, above_limit: bool = False, required: bool =
 
 
 def pending(play: Play) -> None:
-    for order in play.undecided("AuthorizationInitiated", "CaptureInitiated", "PendingHardDeclined"):
-        play.never(partial(order.says, "paid"), "the order is paid or fulfilled while its charge is pending")
+    codes = "AuthorizationInitiated", "CaptureInitiated", "PendingHardDeclined"
+    for number, order in enumerate(play.undecided(*codes)):  # what sends the goods of one sends those of all
+        seen = "the order is paid or fulfilled while its charge is pending"
+        play.never(partial(order.says, "paid"), seen, patient=not number)
         play.emulator.clock.advance("PT1M")
         soon(order.is_decided, 2)
         came = order.money() > 0
@@ -222,19 +224,20 @@ def refunded(play: Play, order: Order) -> None:
 
 def refunded_once(play: Play, order: Order) -> None:
     part = format_amount(_PART, play.currency)
-    answer = _refund(order, amount=part)
-    if not answer.is_below(400):  # the one who asked for it asks again
-        answer = order.act("refund", amount=part)
+    answer, limit = _refund(order, amount=part), 400
+    if not answer.is_below(limit):  # the one who asked for it asks again, and may hear that it is under way
+        answer, limit = order.act("refund", amount=part), 500
     play.never(lambda: len(play.objects("refunds")) > 1, "the amount is refunded more than once", patient=True)
     # A server that is told no amount refunds the entire order.
-    order.expect_refund(Decimal(part) if "{amount}" in str(play.plan.actions.refund) else order.amount, answer)
+    amount = Decimal(part) if "{amount}" in str(play.plan.actions.refund) else order.amount
+    order.expect_refund(amount, answer, below=limit)
 
 
 def refund_declined(play: Play, order: Order) -> None:
     _refund(order)
     play.emulator.clock.advance("PT1M")
     seen = "the refund is Declined; the server says that the order is refunded"
-    play.never(lambda: order.says("refunded"), seen)
+    play.never(lambda: order.says("refunded"), seen, patient=True)
 
 
 def _refund(order: Order, **values: str) -> Answer:
@@ -266,7 +269,7 @@ def forged(play: Play) -> None:
         return
     before = order.words()
     answers(play, [order.charge], "forged")
-    play.never(lambda: order.words() != before, f"before it {before}, and not so after it")
+    play.never(lambda: order.words() != before, f"before it {before}, and not so after it", patient=True)
 
 
 def duplicate(play: Play, order: Order) -> None:
@@ -301,7 +304,8 @@ def foreign_charge(play: Play, order: Order) -> None:
     if not number:
         raise NotTried("the charge has no merchantReferenceId, so that nothing tells whose order it pays for.")
     play.send(SENDINGS[0], play.other_shop(number)[1])
-    play.never(lambda: order.says("paid"), "the order counts as paid, for which another shop's charge was captured")
+    seen = "the order counts as paid, for which another shop's charge was captured"
+    play.never(partial(order.says, "paid"), seen, patient=True)
 
 
 def fast_answer(play: Play, about: list[Subject]) -> None:

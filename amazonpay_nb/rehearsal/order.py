@@ -63,13 +63,13 @@ class Order:
     def _is_double(self) -> bool:
         return self.money() > self.amount or self.statement().get("fulfilled", 0) > 1
 
-    def expect_refund(self, amount: Decimal, answer: Answer) -> None:
-        """Fail unless an amount is refunded, exactly, and the action does not deny it."""
+    def expect_refund(self, amount: Decimal, answer: Answer, *, below: int = 400) -> None:
+        """Fail unless an amount is refunded, exactly, and the action's status is *below* some."""
         rows = [row["refundAmount"] for row in self.books.objects("refunds")]
         total = sum(Decimal(row["amount"]) for row in rows if row["currencyCode"] == self.books.currency)
         price = f"{format_amount(amount, self.books.currency)} {self.books.currency}"
         seen = f"{total} of {price} is refunded; the action answers {answer.status}"
-        self.books.expect(total == amount and answer.is_below(400), seen)
+        self.books.expect(total == amount and answer.is_below(below), seen)
 
     def is_decided(self) -> bool:
         """Tell whether the server says how it ended."""

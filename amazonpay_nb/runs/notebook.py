@@ -27,7 +27,8 @@ _HTML_LINK = re.compile(r'<a (?:(?!href="(?!#))[^<>])*href="[^<>]*>((?:[^<]|<(?!
 # The lines at the ends of a chapter that lead to another one.
 _WAY_LINE = re.compile(r"^\*\*(?:Back|Next):\*\*.*(?:\n|$)", re.MULTILINE)
 _OPEN = ("workbench.open", "amazonpay_nb.workbench.open")
-_MAGIC = re.compile(r"^([ \t]*)[%!].*", re.MULTILINE)  # a line for IPython
+# A line for IPython, and not for Python: a magic, what one returns, or a question.
+_MAGIC = re.compile(r"^([ \t]*)(?:[%!?].*|[^=\n]*=[ \t]*[%!].*|.*\?)$", re.MULTILINE)
 _WITH_SOCKETS = ("07", "12")
 _PARAMETERS = {"parameters", "injected-parameters"}  # the tags of their cells
 _HEADING = re.compile(r"#{1,4} ")
@@ -108,7 +109,10 @@ class Notebook:
     @property
     def opens_workbench(self) -> bool:
         """Whether the settings of a workbench are its own, too."""
-        return any(_openings(cell.source) for cell in self.document.cells if cell.cell_type == "code")
+        try:
+            return any(_openings(cell.source) for cell in self.document.cells if cell.cell_type == "code")
+        except ConfigurationError:
+            return True
 
     def values(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """Return values for parameters of this notebook, in their types.
@@ -265,25 +269,32 @@ def with_settings(source: str, settings: Mapping[str, str]) -> str:
     """Return the source of a cell in which each ``workbench.open`` takes further settings.
 
     Raises:
-        ConfigurationError: A magic calls it, so that they would not arrive.
+        ConfigurationError: A magic calls it, so that they would not arrive, or it has one of them already.
     """
     text = source.encode()
     starts = [0, *accumulate(map(len, text.splitlines(keepends=True)))]  # Python counts lines, and bytes in each
     for call in reversed(_openings(source)):
+        if own := next((word for word in call.keywords if word.arg in settings), None):
+            advice = f"Make {own.arg} a parameter of the notebook, or leave it out there."
+            raise ConfigurationError(f"A cell opens its workbench with {ast.unparse(own)}", advice=advice)
         call.keywords += [ast.keyword(name, ast.Constant(value)) for name, value in settings.items()]
         first, last = (starts[line - 1] + column for line, column in _ends(call))
         text = text[:first] + ast.unparse(call).encode() + text[last:]
-    if hidden := next((magic[0] for magic in _MAGIC.finditer(source) if f"{_OPEN[0]}(" in magic[0]), ""):
-        what = f"{hidden!r} opens a workbench, and {', '.join(settings)} would not arrive there"
-        raise ConfigurationError(what, advice="Open it on a line without a magic.")
     return text.decode()
 
 
 def _openings(source: str) -> list[ast.Call]:
+    """Return the calls that open a workbench, in their order; ConfigurationError where one cannot be read."""
+    opening = f"{_OPEN[0]}("
     for text in (source, _MAGIC.sub(r"\1pass", source)):
         with suppress(*NO_PROGRAM):
             calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
-            return sorted((call for call in calls if ast.unparse(call.func) in _OPEN), key=_ends)
+            if text.count(opening) == source.count(opening):
+                return sorted((call for call in calls if ast.unparse(call.func) in _OPEN), key=_ends)
+    if opening in source:
+        line = next(line.strip() for line in source.splitlines() if opening in line)
+        advice = "Open it in a cell without magics, so that settings arrive."
+        raise ConfigurationError(f"{line!r} opens a workbench in a cell that Python cannot read", advice=advice)
     return []
 
 
@@ -297,7 +308,7 @@ def settings_of(document: Any) -> dict[str, Any]:
     values: dict[str, Any] = {}
     settings: dict[str, Any] = {}
     for cell in document.cells:
-        with suppress(*NO_PROGRAM):
+        with suppress(ConfigurationError, *NO_PROGRAM):
             if cell.cell_type == "code" and _PARAMETERS & _tags(cell):
                 values |= {name: ast.literal_eval(value) for name, _, value in _parameters(cell.source)}
             elif cell.cell_type == "code" and not settings:

@@ -57,6 +57,14 @@ def test_the_example_passes_behind_a_proxy(tmp_path: Path) -> None:
 
 
 @pytest.mark.browser
+@needs_chromium
+def test_a_server_that_refunds_again_by_itself_is_right(tmp_path: Path) -> None:
+    """It says that it is under way to who asks again."""
+    rehearsal = rehearse(plan(tmp_path, mistake="refund-under-way"), only=["refund.lost-answer", "refund.server-error"])
+    assert {one.row.id: one.seen for one in rehearsal.results if one.status != "passed"} == {}
+
+
+@pytest.mark.browser
 def test_the_browser_that_playwright_brings_plays_behind_a_proxy(
     chromium_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +135,9 @@ def test_not_every_host_of_amazons_is_that_of_notifications(tmp_path: Path) -> N
         ("last-order-back", "refund.done", ("refund.lost-answer",), "The charge of another order is refunded"),
         ("refund-swallowed", "refund.server-error", ("refund.done",), "0 of 9.95 USD is refunded"),
         ("any-charge-of-the-number", "notification.foreign-charge", ("charge.paid",), "the order counts as paid"),
+        ("any-charge-later", "notification.foreign-charge", ("charge.paid",), "the order counts as paid"),
+        ("pending-is-paid-later", "charge.pending", ("charge.paid",), "while its charge is pending"),
+        ("refund-is-certain-later", "refund.declined", ("refund.done",), "the server says that the order is refunded"),
         ("any-topic", "notification.forged", (), "A notification from another topic is answered by 200"),
         ("old-state-back", "notification.out-of-order", ("refund.done",), "after an old notification"),
         ("never-looks", "notification.gets-object", ("notification.forged",), "No Get Charge"),

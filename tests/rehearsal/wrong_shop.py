@@ -10,11 +10,12 @@ from functools import partial
 from pathlib import Path
 from threading import Timer
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import uvicorn
+from starlette.exceptions import HTTPException
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "shop_python"))
 
@@ -24,7 +25,7 @@ from shop import Shop
 from amazonpay_nb.client import sending
 from amazonpay_nb.client.button import button_config, set_up_payload
 from amazonpay_nb.client.notifications import Finding, NotificationRefused
-from amazonpay_nb.errors import ServerError
+from amazonpay_nb.errors import ServerError, TransportError
 
 
 class Reading(Shop):
@@ -197,6 +198,47 @@ class AnyChargeOfTheNumber(Shop):
         order = (charge.merchant_metadata or {}).get("merchantReferenceId")
         if charge.state == "Captured":
             self.sql("UPDATE orders SET state = 'paid', fulfilled = 1 WHERE id = ?", order)
+
+
+class AnyChargeLater(AnyChargeOfTheNumber):
+    """The same, in a queue."""
+
+    def settle(self, charge: Any) -> None:
+        Timer(2, super().settle, args=(charge,)).start()
+
+
+class PendingIsPaidLater(Shop):
+    """Sends the goods two seconds after the order."""
+
+    def charge(self, visitor: str, order: str, amount: str, currency: str) -> None:
+        super().charge(visitor, order, amount, currency)
+        paid = "UPDATE orders SET state = 'paid', fulfilled = 1 WHERE id = ?"
+        Timer(2, self.sql, args=(paid, order)).start()
+
+
+class RefundIsCertainLater(Shop):
+    """Has a job that takes each refund for done."""
+
+    def refund(self, visitor: str, order: str, amount: str, currency: str) -> None:
+        super().refund(visitor, order, amount, currency)
+        Timer(2, self.sql, args=("UPDATE orders SET state = 'refunded' WHERE id = ?", order)).start()
+
+
+class RefundUnderWay(Shop):
+    """Right: a refund whose answer fails is repeated in the background, and who asks meanwhile hears that."""
+
+    under_way: ClassVar[set[str]] = set()
+
+    def refund(self, visitor: str, order: str, amount: str, currency: str) -> None:
+        if order in self.under_way:
+            raise HTTPException(409)
+        try:
+            with patch.object(sending, "ATTEMPTS", 1):
+                super().refund(visitor, order, amount, currency)
+        except (ServerError, TransportError):
+            self.under_way.add(order)
+            Timer(2, super().refund, args=(visitor, order, amount, currency)).start()
+            raise
 
 
 class OneCurrency(Shop):

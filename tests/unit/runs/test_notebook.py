@@ -46,6 +46,7 @@ def test_a_setting_is_checked_with_the_region_that_a_workbench_is_opened_in() ->
 
 
 TWO = """%%time
+files = !ls
 one = workbench.open(
     merchant_name="Wörterbücher",
 )
@@ -60,15 +61,33 @@ def test_each_workbench_of_a_cell_takes_the_settings_and_nothing_else_changes() 
     cell = with_settings(TWO, {"region": "eu"})
     assert cell.splitlines() == [
         "%%time",
+        "files = !ls",
         "one = workbench.open(merchant_name='Wörterbücher', region='eu')",
         "two = [workbench.open(region='eu'), 'ü', workbench.open(environment, region='eu')]",
         'assert [each.region.code for each in two] == ["na"]  # workbench.open()',
     ]
 
 
-def test_a_magic_that_opens_a_workbench_is_refused_where_a_setting_would_not_arrive() -> None:
-    with pytest.raises(ConfigurationError, match=r"'%time wb = workbench\.open.*region would not arrive"):
-        with_settings("%time wb = workbench.open()\nother = workbench.open()", {"region": "eu"})
+@pytest.mark.parametrize(
+    "source",
+    ["%time wb = workbench.open()\nother = workbench.open()", "wb = workbench.open()?", "a ! b\nwb = workbench.open()",
+     "took = %timeit -o workbench.open()", "%%bash\necho workbench.open() | (cat)"],
+)  # fmt: skip
+def test_an_opening_that_cannot_be_read_is_refused_where_a_setting_would_not_arrive(
+    tmp_path: Path, source: str
+) -> None:  # fmt: skip
+    """Without settings, the notebook runs as it is."""
+    notebook = Notebook.read(write(tmp_path, "magic", source, parameters=""))
+    assert notebook.values({"region": "eu"}) == {}
+    with pytest.raises(ConfigurationError, match=r"workbench\.open.* in a cell that Python cannot read"):
+        notebook.unexecuted({"region": "eu"})
+    assert notebook.unexecuted({}).cells[-1].source == source
+
+
+def test_a_workbench_that_has_the_setting_already_is_refused() -> None:
+    """A line that nobody has written would be no program."""
+    with pytest.raises(ConfigurationError, match="A cell opens its workbench with region='na'"):
+        with_settings("wb = workbench.open(region='na')", {"region": "eu"})
 
 
 def test_a_setting_that_would_not_arrive_is_refused(tmp_path: Path) -> None:
