@@ -123,6 +123,8 @@ class Notebook:
         settings = PARAMETERS if self.opens_workbench else ()
         try:
             check_names(texts, dict.fromkeys([*self.parameters, *settings]))
+            if texts.keys() - self.parameters:
+                self.unexecuted(texts)  # which says where one would not arrive
         except ConfigurationError as error:
             raise ConfigurationError(f"{self.path.stem}: {error.message}", advice=error.advice) from None
         own = texts.keys() & self.parameters
