@@ -24,6 +24,7 @@ EXACT      := amazonpay_nb/spec/*,amazonpay_nb/signing/*,amazonpay_nb/emulator/r
 
 # A reader's own IPython start-up files must not change what a notebook prints.
 export IPYTHONDIR := $(CURDIR)/.cache/ipython
+unexport PYTHONSTARTUP
 # IPython warns where the folder above is missing, and a test takes a warning for an error.
 $(shell mkdir -p "$(IPYTHONDIR)")
 

@@ -31,7 +31,8 @@ class TemporaryFolder:
 
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="amazonpay-nb-"))
-        watching = watch('rm -rf -- "$0"', str(self.path))
+        # A browser that has just lost its parent writes a last time.
+        watching = watch('rm -rf -- "$0" || { sleep 2; rm -rf -- "$0"; }', str(self.path))
         self.close = weakref.finalize(self, _delete, self.path, watching, os.getpid())
 
 

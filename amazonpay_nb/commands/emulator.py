@@ -1,7 +1,6 @@
 """Commands around the emulated Amazon Pay: itself, its buyer, and the grades of a notification handler."""
 
 import signal
-import ssl
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,14 +84,9 @@ def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: st
     """Play the buyer on hosted pages; the last line printed is the merchant's address."""
     import httpx
 
-    from amazonpay_nb.loopback import http_client
     from amazonpay_nb.shop import buyer as script
 
-    # On loopback there is no one in between, and only the emulator knows its own authority.  A page from there may
-    # lead to another host, and that host is verified.
-    local = None if ca_file else httpx.HTTPTransport(verify=False)
-    verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
-    with http_client(verify=verify, local=local) as http:
+    with script.browser(authority=ca_file) as http:
         choices = {"card": card, "then": then, "consent": not no_consent, "mfa": mfa} if action == "approve" else {}
         address, reached = getattr(script, action)(url, http=http, **choices), False
         try:

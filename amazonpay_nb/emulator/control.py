@@ -128,7 +128,7 @@ class ControlInterface:
         fault, faults = Fault(**fields), self._world.faults
         _check_name(fault.operation, OPERATIONS, "operation")
         faults.append(fault)
-        return {"faults": [one.model_dump(include={"operation", "fault", "times"}) for one in faults]}
+        return {"faults": [one.model_dump() for one in faults]}
 
     @_call("POST", "permissions/{object_id}", title="Charge Permission")
     @_call("POST", "charges/{object_id}", title="Charge")

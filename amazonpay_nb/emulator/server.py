@@ -101,7 +101,7 @@ class Emulator:
         # The port first: the store stays untouched if the address is unavailable.
         listener = None if self.in_process else open_port(port, host)
         self._folder = TemporaryFolder()
-        self.folder = Path(f"{store}.keys") if store else self._folder.path
+        self.folder = Path(f"{store}.keys").absolute() if store else self._folder.path
         with ExitStack() as undo:
             undo.enter_context(listener or nullcontext())
             undo.callback(self._folder.close)

@@ -7,9 +7,10 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -27,6 +28,7 @@ from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.notifications import hosts_of
 from amazonpay_nb.spec.regions import region as region_of
+from amazonpay_nb.temporary import TemporaryFolder
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Response
@@ -34,10 +36,12 @@ if TYPE_CHECKING:
 _TABLE = read("browser.toml", beside=__file__)
 _PROGRAMS, _ALONE, HOW_TO_GET = _TABLE["programs"], _TABLE["alone"], _TABLE["how_to_get"]
 LEAN = f"--disable-features={','.join(_TABLE['left_out'])}"
+_START_SECONDS = 60.0
 PAGE_SECONDS = BUTTON_SECONDS = 10.0  # for a page to answer, and then for its button
 _NOBODY = (401, 403)  # who has not signed in has nothing
 _SLOW = 200  # milliseconds between two steps, for a person who watches
 _ERROR = re.compile(r"net::ERR_(\w+)")
+_PRINTED = re.compile(r"\[err\] (.{1,300})")
 _MOST_BODIES = 200  # of one page, to be read
 _LONGEST_COMPLAINT = 500  # characters of what a page's console says
 T = TypeVar("T")
@@ -47,7 +51,8 @@ T = TypeVar("T")
 def chromium(path: str | None, emulator: Emulator, *, headed: bool) -> Iterator["Browser | str"]:
     """Run the browser at *path*, on the PATH, or Playwright's own; give the reason instead where there is none.
 
-    Amazon's hosts of the region are reached by the proxy of the *emulator*, where it is one.
+    Amazon's hosts of the region are reached by the proxy of the *emulator*, where it is one.  A browser that is there
+    and does not start raises `ConfigurationError` with what it said.
     """
     if path == "none":
         yield 'It needs a buyer, and browser is "none".'
@@ -58,23 +63,25 @@ def chromium(path: str | None, emulator: Emulator, *, headed: bool) -> Iterator[
         yield f"Playwright is not installed. {HOW_TO_GET}"
         return
     program = path or os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _PROGRAMS)), None)
-    with ExitStack() as stack:
-        with limited_memory():
+    with closing(TemporaryFolder()) as folder, ExitStack() as stack:
+        with limited_memory(), _temporary_files(folder.path):
             playwright = stack.enter_context(sync_playwright())
+        if not program and not headed and not Path(playwright.chromium.executable_path).exists():
+            yield f"There is no Chromium. {HOW_TO_GET}"
+            return
         try:
             browser = playwright.chromium.launch(
                 # Playwright brings two; the smaller one does not understand which hosts ask the proxy.
                 executable_path=program, channel=None if program else "chromium",
                 args=[*_ALONE, LEAN, *_through(emulator)], headless=not headed,
-                slow_mo=_SLOW if headed else 0,
+                slow_mo=_SLOW if headed else 0, timeout=_START_SECONDS * 1000,
+                env=dict(os.environ),  # without the folder: the browser makes a socket, whose path has to be short
                 handle_sigint=False, handle_sigterm=False, handle_sighup=False,
             )  # fmt: skip
         except Error as error:
-            if path or headed:
-                problem = f"{path or 'Chromium'} is no browser that can be started{' with a window' if headed else ''}."
-                raise ConfigurationError(problem, advice=f"{_TABLE['window'] if headed else ''}{HOW_TO_GET}") from error
-            yield f"There is no Chromium. {HOW_TO_GET}"
-            return
+            window = " with a window" if headed else ""
+            problem = f"{program or 'Chromium'} is no browser that can be started{window} ({_complaint(str(error))})."
+            raise ConfigurationError(problem, advice=f"{_TABLE['window'] if headed else ''}{HOW_TO_GET}") from error
         try:
             yield browser
         except Error as error:
@@ -82,6 +89,25 @@ def chromium(path: str | None, emulator: Emulator, *, headed: bool) -> Iterator[
         finally:
             with suppress(Error):
                 browser.close()
+
+
+@contextmanager
+def _temporary_files(place: Path) -> Iterator[None]:
+    """Let a process keep its temporary files there: a signal to our group ends Playwright before it has tidied up."""
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = str(place)
+    try:
+        yield
+    finally:
+        os.environ.pop("TMPDIR")
+        if before is not None:
+            os.environ["TMPDIR"] = before
+
+
+def _complaint(text: str) -> str:
+    """Return the first line that the browser printed or, where it printed none, that Playwright said."""
+    printed = _PRINTED.search(text)
+    return printed[1] if printed else text.partition("\n")[0].removeprefix("BrowserType.launch: ").rstrip(".")
 
 
 def _through(emulator: Emulator) -> list[str]:

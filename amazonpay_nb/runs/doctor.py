@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,6 +17,8 @@ from amazonpay_nb.signing import keys
 from amazonpay_nb.signing.keys import Finding
 from amazonpay_nb.workbench.parameters import VARIABLES
 
+_BROWSER_SECONDS = 60
+
 
 def examine() -> list[Finding]:
     """Return what is fine and what is not, each as a sentence that says what to do."""
@@ -23,11 +26,21 @@ def examine() -> list[Finding]:
     python = Finding(sys.version_info >= (3, 11), f"Python {version}; 3.11 or newer is needed.")
     now = datetime.now(UTC)
     clock = f"The clock says {now:%Y-%m-%d %H:%M} UTC; Amazon refuses dates in the future."
-    browser = next(filter(shutil.which, ("chromium", "google-chrome", "chrome")), "")
-    # A person's browser is wherever it is; this one plays a buyer.
-    played = f"{browser} can play the buyers of a rehearsal." if browser else "No Chromium is on the PATH."
     here = [python, *map(_extra, EXTRAS), *_kernel(), _loopback(), *_ways(), *_places()]
-    return [*here, Finding(now.year >= 2026, clock), Finding(True, played), *_account()]
+    return [*here, Finding(now.year >= 2026, clock), _browser(), *_account()]
+
+
+def _browser() -> Finding:
+    """A person's browser is wherever it is; this one plays a buyer."""
+    program = next(filter(shutil.which, ("chromium", "google-chrome", "chrome")), "")
+    if not program:
+        return Finding(True, "No Chromium is on the PATH.")
+    try:
+        subprocess.run([program, "--version"], capture_output=True, check=True, timeout=_BROWSER_SECONDS)  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as error:
+        said = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip().partition("\n")[0] or error
+        return Finding(False, f"{program} does not start, so that no rehearsal can use it: {said}")
+    return Finding(True, f"{program} can play the buyers of a rehearsal.")
 
 
 def _extra(name: str) -> Finding:

@@ -15,6 +15,7 @@ POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'"
 )
 
+_ELSEWHERE = "Choose another folder with --out."
 _UNWRITABLE = re.compile(r"[^\t\n\r -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -24,21 +25,25 @@ def report_folder(out: Path, names: Iterable[str]) -> Iterator[None]:
 
     One that is held, or cannot be written to, raises `ConfigurationError`.
     """
-    advice = "Choose another folder with --out."
     try:
         out.mkdir(parents=True, exist_ok=True)
         folder = os.open(out, os.O_RDONLY)
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _hold(folder, out)
             for name in names:
                 (out / name).unlink(missing_ok=True)
             yield
         finally:
             os.close(folder)
-    except BlockingIOError:
-        raise ConfigurationError(f"Another run is writing into {out}.", advice=advice) from None
     except OSError as error:
-        raise ConfigurationError(f"{error.filename or out}: {error.strerror}.", advice=advice) from None
+        raise ConfigurationError(f"{error.filename or out}: {error.strerror}.", advice=_ELSEWHERE) from None
+
+
+def _hold(folder: int, out: Path) -> None:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigurationError(f"Another run is writing into {out}.", advice=_ELSEWHERE) from None
 
 
 def forget(out: Path, names: Iterable[str]) -> None:

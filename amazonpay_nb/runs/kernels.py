@@ -42,7 +42,7 @@ _LONGEST_ADDRESS = 80  # bytes of a socket's path, of which systems allow about 
 # What jupyter_client says of a kernel that ended before it answered, and of one that does not answer.
 _NOT_STARTED = ("Kernel died before replying to kernel_info", "Kernel didn't respond in")
 # What a person's shell says to Python and Jupyter, and what would change a notebook's results or keep it from starting.
-_PERSONAL = (PROGRESS, SESSION, "JUPYTER_PREFER_ENV_PATH", "PYTHONOPTIMIZE", "PYTHONWARNINGS")
+_PERSONAL = (PROGRESS, SESSION, "JUPYTER_PREFER_ENV_PATH", "PYTHONOPTIMIZE", "PYTHONSTARTUP", "PYTHONWARNINGS")
 
 
 class _Channel(AsyncZMQSocketChannel):

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import TypeAdapter
+from pydantic import BeforeValidator, TypeAdapter
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
@@ -44,9 +44,13 @@ _LINES, REPORTS = "cases.jsonl", ("report.html", "junit.xml", "sweep.csv", "summ
 Engine = Callable[[Sequence[Case], Path], Results]
 
 
+def _number(value: Any) -> Any:
+    return f"{value:02}" if type(value) is int else value  # YAML makes numbers of 11 and 01
+
+
 @data_row
 class _Matrix:
-    notebooks: tuple[str, ...] = ("11",)
+    notebooks: tuple[Annotated[str, BeforeValidator(_number)], ...] = ("11",)
     matrix: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     include: tuple[dict[str, Any], ...] = ()
     exclude: tuple[dict[str, Any], ...] = ()

@@ -99,7 +99,7 @@ def as_kind(name: str, table: Any, kind: type[T]) -> T:
     except ValidationError as error:
         # A misspelled key is both unknown and missing; the first says more.
         first = max(error.errors(), key=lambda problem: problem["type"] in _UNKNOWN)
-        *place, key = (str(part) for part in first["loc"])
+        *place, key = (str(part) for part in first["loc"] or ("the whole",))
         complaint = _complaint(first, key, kind)
         raise DataError(f"{', '.join([name, *place])}: {complaint}", (*place, key)) from None
 

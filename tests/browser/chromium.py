@@ -84,7 +84,7 @@ def watch(page: Page) -> list[str]:
             errors.append(f"{message.text} ({message.location.get('url', '')})")
 
     page.on("console", heard)
-    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("pageerror", lambda error: errors.append(error.stack or str(error)))
     return errors
 
 

@@ -32,11 +32,15 @@ VIEWPORT: ViewportSize = {"width": 1300, "height": 1600}
 # The host of a hub, which `chromium` finds, and where somebody's own server is on it.
 HUB, SOMEBODY = "hub.test", "/user/somebody/"
 _QUIET = {"fetchNews": "false", "checkForUpdates": False}  # no dialog about news, and no request for it
-# JupyterLab writes a Markdown cell's HTML into the page before it resolves relative addresses, so now and then the
-# browser asks for an address that nobody meant; the resolved one begins with /files/ and is not forgiven.
 # Kernels start a hundred times in these tests, and a fork is like any other: tests/unit/runs/test_warm.py.
 _FORKED = {"metadata": {"kernel_provisioner": {"provisioner_name": "amazonpay-warm"}}}
-_UNAVOIDABLE = re.compile(r"404 .*\(http://127\.0\.0\.1:\d+/docs/images/")
+# JupyterLab writes a Markdown cell's HTML into the page before it resolves relative addresses, so now and then the
+# browser asks for an address that nobody meant; the resolved one begins with /files/ and is not forgiven.  A kernel's
+# last words may come when JupyterLab has forgotten the session of a notebook, and looks for its kernel there.
+_UNAVOIDABLE = re.compile(
+    r"404 .*\(http://127\.0\.0\.1:\d+/docs/images/"
+    r"|null \(reading 'kernel'\)\n.* at .*(?:/static/lab/|/lab/extensions/@jupyter-widgets/)"
+)
 _ROOT = ["--allow-root"] if os.geteuid() == 0 else []
 
 _UNTIL = f"""

@@ -59,7 +59,8 @@ def test_what_is_queued_happens(shop: Shop) -> None:
     assert [shop.try_charge(wallet).status_code for _ in range(3)] == [422, 422, 201]
     done("fault", "getCharge", "status", "--status", "502", "--times", "1")
     assert shop.call("getCharge", "S01-0-0-C0").status_code == 502
-    assert done("fault", "getCharge", "delay", "--seconds", "0")["faults"][0]["fault"] == "delay"
+    delay = {"operation": "getCharge", "fault": "delay", "status": 503, "seconds": 0.0, "times": 1}
+    assert done("fault", "getCharge", "delay", "--seconds", "0")["faults"] == [delay]
     assert shop.call("getCharge", "S01-0-0-C0").status_code == 404
 
 

@@ -37,6 +37,18 @@ APRIL, MAY = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
 class TestRestarting:
     """The same command goes on where it stopped."""
 
+    def test_a_relative_path_is_one_place(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whoever reads the ready file may be in another folder, and so may the program later."""
+        (tmp_path / "other").mkdir()
+        monkeypatch.chdir(tmp_path)
+        with Emulator("na", seed=7, store="world.db") as emulator:
+            monkeypatch.chdir(tmp_path / "other")
+            key_id = emulator.merchant.keys.public_key_id
+            assert emulator.ready()["privateKeyFile"] == str(tmp_path / "world.db.keys/merchant.pem")
+        monkeypatch.chdir(tmp_path)
+        with Emulator("na", seed=7, store="world.db") as emulator:
+            assert emulator.merchant.keys.public_key_id == key_id
+
     def test_everything_is_where_it_was(self, tmp_path: Path) -> None:
         """Merchants, keys, clock, objects, stored answers, what is due; and ids do not repeat."""
         store = tmp_path / "world.db"

@@ -5,12 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import uuid
 from pathlib import Path
 
 import pytest
 
+from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import port_for_another
+from amazonpay_nb.rehearsal import browser, rehearse
 from tests.processes import PATIENCE, until
 from tests.rehearsal.plans import answers, processes_with, write_plan
 from tests.rehearsal.test_unusable import BAD_SERVER
@@ -69,7 +72,33 @@ def test_a_browser_that_is_none(tmp_path: Path) -> None:
     """The path that was given is named."""
     done = run(plan_of(tmp_path, port_for_another()), "--browser", "/bin/true")
     assert done.returncode == 2
-    assert "/bin/true is no browser that can be started." in done.stderr
+    assert "/bin/true is no browser that can be started (" in done.stderr
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["on the PATH", "named by CHROMIUM"])
+def test_a_browser_that_does_not_start_is_no_lack_of_one(tmp_path: Path, named: bool) -> None:
+    """Nothing would be tried, and the run green; what the browser said leads to what it lacks."""
+    program = tmp_path / "chromium"
+    program.write_text(
+        "#!/bin/sh\necho 'chromium: cannot open shared object file: libnss3.so' >&2\nexit 127\n", "utf-8"
+    )
+    program.chmod(0o755)
+    variables = {"CHROMIUM": str(program)} if named else {"CHROMIUM": "", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = run(plan_of(tmp_path, port_for_another()), **variables)
+    assert done.returncode == 2, done.stdout
+    said = f"{program} is no browser that can be started (chromium: cannot open shared object file: libnss3.so)."
+    assert said in done.stderr
+    assert not (tmp_path / "out" / "rehearsal.json").exists()
+
+
+def test_a_browser_that_hangs_at_its_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A time-out, and a sentence."""
+    program = tmp_path / "chromium"
+    program.write_text("#!/bin/sh\nexec sleep 1000\n", "utf-8")
+    program.chmod(0o755)
+    monkeypatch.setattr(browser, "_START_SECONDS", 0.5)
+    with pytest.raises(ConfigurationError, match=r"no browser that can be started \(Timeout 500ms exceeded\)"):
+        rehearse(plan_of(tmp_path, port_for_another()), browser=str(program))
 
 
 @pytest.mark.browser
@@ -90,20 +119,28 @@ def test_a_failure_ends_with_1(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("chromium_path")
 @pytest.mark.parametrize(
     ("number", "code", "group"),
-    [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, False), (signal.SIGKILL, -signal.SIGKILL, False)],
+    [
+        (signal.SIGINT, 130, True),
+        (signal.SIGTERM, 143, False),
+        (signal.SIGTERM, 143, True),
+        (signal.SIGHUP, 129, True),
+        (signal.SIGKILL, -signal.SIGKILL, False),
+    ],
 )
 def test_an_interruption_leaves_nothing(tmp_path: Path, number: int, code: int, group: bool) -> None:
     """A terminal sends Ctrl-C to all of its processes; a supervisor may send its signal to one."""
     port, mark = port_for_another(), uuid.uuid4().hex
     command = [*COMMAND, str(plan_of(tmp_path, port)), "--out", str(tmp_path / "out")]
-    with subprocess.Popen(
+    # Not below tmp_path: Chromium makes a socket there, and the path of one is short.
+    with tempfile.TemporaryDirectory() as temporary, subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
-        env=os.environ | {"MARK": mark},
+        env=os.environ | {"MARK": mark, "TMPDIR": temporary},
     ) as process:  # fmt: skip
         assert process.stdout
         assert process.stdout.readline().startswith("passed    ")
         assert len(processes_with(mark)) > 3  # the command, the server, Playwright and Chromium
         (os.killpg if group else os.kill)(process.pid, number)
         assert process.wait(PATIENCE) == code
-    assert until(lambda: not (answers(port) or processes_with(mark)))
+        assert until(lambda: not (answers(port) or processes_with(mark)))
+        assert until(lambda: not [*Path(temporary).iterdir()])
     assert not [*(tmp_path / "out").iterdir()]

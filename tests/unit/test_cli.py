@@ -647,6 +647,15 @@ def test_the_doctor_looks_at_the_kernel(tmp_path: Path, kernel: str) -> None:
     assert (done.returncode, "The kernel python3 does not start this Python" in wrong) == (1, True)
 
 
+def test_the_doctor_starts_the_browser(tmp_path: Path) -> None:
+    """One that lacks a library is on the PATH, and plays no buyer."""
+    (tmp_path / "chromium").write_text("#!/bin/sh\necho 'libnss3.so: no such file' >&2\nexit 127\n", "utf-8")
+    (tmp_path / "chromium").chmod(0o755)
+    done = run("doctor", env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert done.returncode == 1
+    assert "✗ chromium does not start, so that no rehearsal can use it: libnss3.so: no such file" in done.stdout
+
+
 def test_the_doctor_looks_for_the_certificates_of_an_emulator_that_has_ended() -> None:
     """Their variable is left in a shell, and every program that asks another machine fails."""
     done = run("doctor", env=os.environ | {"SSL_CERT_FILE": "/nowhere/ca.pem"})

@@ -165,6 +165,23 @@ def test_a_wrong_option_is_refused_with_what_there_is(tmp_path: Path) -> None:
     assert "1 passed, 3 errors" in said
 
 
+ENCRYPTED = """
+from amazonpay_nb.lessons.account import MerchantAccount
+
+def test_a_buyer(amazonpay_emulator, amazonpay_buyer):
+    assert amazonpay_emulator.url.startswith("https:")
+    session_id = MerchantAccount(amazonpay_emulator).session()
+    page = f"{amazonpay_emulator.url}/checkout?amazonCheckoutSessionId={session_id}"
+    assert amazonpay_buyer.approve(page).endswith(session_id)
+"""
+
+
+def test_a_buyer_needs_no_certificate_of_an_encrypted_emulator(tmp_path: Path) -> None:
+    """Nobody is in between."""
+    result = run(suite(tmp_path, ENCRYPTED), "--amazonpay-https")
+    assert "1 passed" in result.stdout, result.stdout
+
+
 INBOX = """
 import pytest
 

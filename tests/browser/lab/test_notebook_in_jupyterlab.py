@@ -49,6 +49,20 @@ def test_in_europe_a_person_passes_the_challenge(lab: Lab) -> None:
         assert_all_is_well(notebook)
 
 
+def test_only_jupyterlab_may_look_for_a_kernel_that_is_gone(lab: Lab) -> None:
+    """Which it does where a kernel's last words come late; what a page of ours looks for in vain is a mistake."""
+    late = (
+        "const words = { header: { msg_type: 'shutdown_reply' } };"
+        "setTimeout(() => panel.sessionContext._onIopubMessage.call({ session: null }, null, words));"
+    )
+    with lab.new("1") as notebook:
+        for script in (late, "setTimeout(() => null.kernel);"):
+            with notebook.page.expect_event("pageerror"):
+                notebook.ask(script)
+        (complaint,) = notebook.errors
+        assert "null (reading 'kernel')" in complaint
+
+
 def test_an_interrupted_wait_goes_on_where_it_stopped(lab: Lab) -> None:
     """The stop button ends the wait at once with one message; the same cell waits on for the same page."""
     with lab.open(NOTEBOOK) as notebook:

@@ -1,6 +1,7 @@
 """A run ends, whatever its kernels, its folder or its owner do, and leaves nothing behind."""
 
 import asyncio
+import errno
 import fcntl
 import json
 import os
@@ -23,6 +24,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs import kernels
+from amazonpay_nb.runs.folder import report_folder
 from amazonpay_nb.runs.kernels import RunKernel, kernel_environment
 from amazonpay_nb.runs.notebook import Notebook, notebook_folder
 from amazonpay_nb.runs.runner import run, run_one
@@ -300,6 +302,12 @@ def test_nothing_is_read_or_written_through_a_link_that_waits_for_a_run(tmp_path
     assert theirs.read_text() == "mine alone"
 
 
+def test_what_a_system_cannot_do_is_no_other_run(tmp_path: Path) -> None:
+    """A system that has no process left says *try again*, as a lock does."""
+    with pytest.raises(ConfigurationError, match="Resource temporarily unavailable"), report_folder(tmp_path, ()):
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
     """The second says so, and leaves the first one's files alone."""
     out = tmp_path / "out"
@@ -331,13 +339,16 @@ def test_what_a_shell_says_to_python_and_jupyter_does_not_reach_the_kernels(
     monkeypatch.setenv("AMAZONPAY_NB_PROGRESS", str(tmp_path / "progress.json"))
     monkeypatch.setenv("PYTHONOPTIMIZE", "1")
     monkeypatch.setenv("PYTHONWARNINGS", "error")
+    (tmp_path / "start.py").write_text("os = None", "utf-8")
+    monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / "start.py"))
     summary = run(
-        [notebook(tmp_path, "import os\nassert 'AMAZONPAY_NB_PROGRESS' in os.environ")],
+        [notebook(tmp_path, "assert 'os' not in globals()\nimport os\nassert 'AMAZONPAY_NB_PROGRESS' in os.environ")],
         {},
         out=tmp_path / "out",
     )
-    error = summary.runs[0].error or ""
-    assert re.match("AssertionError", error), error
+    failure = summary.runs[0].failure
+    assert failure
+    assert re.match("AssertionError", failure.message), failure
 
 
 def test_a_notebook_leaves_nothing_to_the_next_kernel_of_its_thread(tmp_path: Path) -> None:

@@ -96,6 +96,12 @@ class TestMatrix:
         rows = texts(matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2], "repeat": [True]}))
         assert rows == [{"count": "1", "repeat": "true"}, {"count": "2", "repeat": "true"}]
 
+    def test_a_number_of_a_notebook_needs_no_quotes(self, tmp_path: Path) -> None:
+        """YAML reads 11 and 01 as numbers."""
+        (tmp_path / "matrix.yaml").write_text("notebooks: [01, 11]\nmatrix: {region: [eu]}", "utf-8")
+        names = [case.notebook.path.stem[:2] for case in sweep.cases_of(tmp_path / "matrix.yaml")]
+        assert names == ["01", "11"]
+
     def test_a_name_that_is_a_secret_is_masked(self, tmp_path: Path) -> None:
         """In the list of cases and in the names of folders, as in every report."""
         write(tmp_path, "mine", "1", parameters='email: str = "a@b.example"  # of a buyer')
@@ -190,6 +196,8 @@ def test_a_matrix_is_refused_before_the_first_run(keys: dict[str, Any], words: l
         "11",
         "matrix: {on: [1]}",
         "notebooks: 11",
+        "notebooks: [true]",
+        "[region, eu]",
         "\0",
         "[" * 5000,
         "matrix: {flow: &a [*a]}",
