@@ -47,7 +47,7 @@ _ADVICE = "Write http://HOST:PORT, or names of hosts in NO_PROXY, or unset it; s
 
 def without_sockets() -> bool:
     """Tell whether the environment keeps everything inside this process."""
-    return bool(os.environ.get(IN_PROCESS))
+    return os.environ.get(IN_PROCESS, "") not in ("", "0")
 
 
 def stays_inside(wish: bool | None, *, needs_socket: object = False) -> bool:

@@ -29,7 +29,7 @@ from amazonpay_nb.emulator.store_file import REAL_TIME, check_owner
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import LoopbackServer, open_port, serve, stays_inside
 from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, with_id, write_file
-from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, checked_endpoint
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, checked_endpoint, host_of
 from amazonpay_nb.spec.notifications import CERTIFICATE_HOSTS, hosts_of
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.temporary import TemporaryFolder
@@ -95,6 +95,9 @@ class Emulator:
         row = region_of(region)
         self.region = row.code
         checked_endpoint(notify)
+        for domain in domains:
+            if not domain or host_of(domain) != domain.lower():
+                raise ValueError(f"{domain!r} is no domain: write its host alone, such as shop.example.com")
         if start and not FIRST_YEAR <= start.year <= LAST_YEAR:
             raise ValueError(f"virtual time starts in the years {FIRST_YEAR} to {LAST_YEAR}, not in {start.year}")
         self.in_process = stays_inside(in_process, needs_socket=https or proxy or port or host != "127.0.0.1")

@@ -171,6 +171,14 @@ def test_what_can_have_no_end_is_not_waited_for() -> None:
     server.stop()
 
 
+@pytest.mark.parametrize(("value", "inside"), [("", False), ("0", False), ("1", True)])
+def test_the_variable_says_no_as_well(value: str, inside: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As variables in CI do."""
+    monkeypatch.setenv(IN_PROCESS, value)
+    with Emulator("na", seed=7) as emulator:
+        assert emulator.in_process is inside
+
+
 def test_a_notification_is_delivered_before_its_cause_returns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its handler fetches the certificate and gets the object, from the server that waits for its answer."""
     monkeypatch.setenv(IN_PROCESS, "1")

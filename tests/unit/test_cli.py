@@ -647,6 +647,14 @@ def test_the_doctor_looks_at_the_kernel(tmp_path: Path, kernel: str) -> None:
     assert (done.returncode, "The kernel python3 does not start this Python" in wrong) == (1, True)
 
 
+@pytest.mark.parametrize("domain", ["https://shop.test", "shop.test:8443", "my shop", ""])
+def test_a_domain_that_no_button_can_have_is_refused(domain: str) -> None:
+    """The emulator would start, and refuse each of the shop's buttons."""
+    done = run("emulator", "--domain", domain)
+    assert done.returncode == 2
+    assert f"{domain!r} is no domain: write its host alone, such as shop.example.com" in done.stderr
+
+
 def test_the_doctor_starts_the_browser(tmp_path: Path) -> None:
     """One that lacks a library is on the PATH, and plays no buyer."""
     (tmp_path / "chromium").write_text("#!/bin/sh\necho 'libnss3.so: no such file' >&2\nexit 127\n", "utf-8")
