@@ -9,6 +9,7 @@ from typing import Any
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
+    ElementHandle,
     Error,
     Locator,
     Page,
@@ -44,7 +45,7 @@ _STILL = """async (frame) => {
   }
 }"""
 ATTEMPTS, MILLISECONDS = 36, 5000  # three minutes in all; nothing waits for them to pass
-_LISTEN = "(button) => button.addEventListener('click', () => { button.isPressed = true; })"
+_LISTEN = "(target) => target.addEventListener('click', () => { target.isPressed = true; })"
 
 
 @contextlib.contextmanager
@@ -105,35 +106,41 @@ def offline(browser: Browser, *inside: str) -> Iterator[Page]:
 
 
 def press(frame: Locator, name: str) -> None:
-    """Press a button of the page in *frame*, which leads to another page, whenever that comes.
-
-    Another cell's output may move the button from under the mouse while it is down; a person who has pressed beside it
-    presses again. An attempt that takes too long may have pressed it all the same.
-    """
+    """Press a button of the page in *frame*, which leads to another page, whenever that comes."""
     button = frame.content_frame.get_by_role("button", name=name, exact=True)
     button.wait_for(state="attached")  # the frame before may still be the one that is found
-    this = button.element_handle()
-    this.evaluate(_LISTEN)
-
-    def is_pressed() -> bool:
-        try:
-            return bool(this.evaluate("(button) => button.isPressed"))
-        except Error:  # its page is gone
-            return True
-
-    def click(timeout: float) -> None:
-        if not is_pressed():
-            button.click(timeout=timeout, no_wait_after=True)
-        if not is_pressed():
-            raise NotInTime(f"{name!r} has not heard that it was pressed")
-
-    in_view(frame, click)
+    this = click(button, frame)
     try:
         this.wait_for_element_state("hidden")
     except NotInTime:
         raise
     except Error:  # its page is gone
         pass
+
+
+def click(target: Locator, frame: Locator) -> ElementHandle:
+    """Click *target* in *frame*, and return what has heard it.
+
+    Another cell's output may move it from under the mouse while that is down; a person who has pressed beside it
+    presses again. An attempt that takes too long may have pressed it all the same.
+    """
+    this = target.element_handle()
+    this.evaluate(_LISTEN)
+
+    def is_pressed() -> bool:
+        try:
+            return bool(this.evaluate("(target) => target.isPressed"))
+        except Error:  # its page is gone
+            return True
+
+    def act(timeout: float) -> None:
+        if not is_pressed():
+            target.click(timeout=timeout, no_wait_after=True)
+        if not is_pressed():
+            raise NotInTime(f"{target} has not heard that it was pressed")
+
+    in_view(frame, act)
+    return this
 
 
 def in_view(frame: Locator, act: Callable[..., None]) -> None:

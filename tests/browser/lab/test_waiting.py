@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.chromium import in_view
+from tests.browser.chromium import click
 from tests.browser.jupyterlab import Lab, OpenNotebook
 
 pytestmark = pytest.mark.browser
@@ -125,7 +125,7 @@ def test_after_a_reload_the_buyer_finishes_in_the_tab(lab: Lab) -> None:
         notebook.reload()
         expect(tracker(notebook)).to_contain_text(RELOADED)
         with notebook.page.context.expect_page() as opened:
-            in_view(tracker(notebook), tracker(notebook).get_by_role("link", name="Open the page in a tab").click)
+            click(tracker(notebook).get_by_role("link", name="Open the page in a tab"), tracker(notebook))
         for name in (BUTTON, *AGREE):
             opened.value.get_by_role("button", name=name, exact=True).click()
         opened.value.get_by_role("heading", name="Welcome back").wait_for()
