@@ -93,9 +93,10 @@ def check_store(file: Path) -> Verdict:
 @verdict
 def doctor() -> Verdict:
     """Check this machine: Python, packages, kernel, loopback, and the variables for a real account."""
+    from amazonpay_nb.rehearsal.browser import program_here
     from amazonpay_nb.runs.doctor import examine
 
-    return _print_findings(examine())
+    return _print_findings(examine(program_here()))
 
 
 def _print_findings(findings: list[Any]) -> Verdict:

@@ -47,6 +47,11 @@ _LONGEST_COMPLAINT = 500  # characters of what a page's console says
 T = TypeVar("T")
 
 
+def program_here() -> str | None:
+    """Return the browser that the variable CHROMIUM names or, of those in the table, the first on the PATH."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _PROGRAMS)), None)
+
+
 @contextmanager
 def chromium(path: str | None, emulator: Emulator, *, headed: bool) -> Iterator["Browser | str"]:
     """Run the browser at *path*, on the PATH, or Playwright's own; give the reason instead where there is none.
@@ -62,7 +67,7 @@ def chromium(path: str | None, emulator: Emulator, *, headed: bool) -> Iterator[
     except ImportError:
         yield f"Playwright is not installed. {HOW_TO_GET}"
         return
-    program = path or os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _PROGRAMS)), None)
+    program = path or program_here()
     with closing(TemporaryFolder()) as folder, ExitStack() as stack:
         with limited_memory(), _temporary_files(folder.path):
             playwright = stack.enter_context(sync_playwright())

@@ -20,19 +20,17 @@ from amazonpay_nb.workbench.parameters import VARIABLES
 _BROWSER_SECONDS = 60
 
 
-def examine() -> list[Finding]:
-    """Return what is fine and what is not, each as a sentence that says what to do."""
+def examine(browser: str | None) -> list[Finding]:
+    """Return what is fine and what is not, each as a sentence that says what to do; *browser* would play the buyers."""
     version = ".".join(map(str, sys.version_info[:3]))
     python = Finding(sys.version_info >= (3, 11), f"Python {version}; 3.11 or newer is needed.")
     now = datetime.now(UTC)
     clock = f"The clock says {now:%Y-%m-%d %H:%M} UTC; Amazon refuses dates in the future."
     here = [python, *map(_extra, EXTRAS), *_kernel(), _loopback(), *_ways(), *_places()]
-    return [*here, Finding(now.year >= 2026, clock), _browser(), *_account()]
+    return [*here, Finding(now.year >= 2026, clock), _browser(browser), *_account()]
 
 
-def _browser() -> Finding:
-    """A person's browser is wherever it is; this one plays a buyer."""
-    program = next(filter(shutil.which, ("chromium", "google-chrome", "chrome")), "")
+def _browser(program: str | None) -> Finding:
     if not program:
         return Finding(True, "No Chromium is on the PATH.")
     try:

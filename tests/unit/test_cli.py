@@ -657,11 +657,13 @@ def test_a_domain_that_no_button_can_have_is_refused(domain: str) -> None:
 
 def test_the_doctor_starts_the_browser(tmp_path: Path) -> None:
     """One that lacks a library is on the PATH, and plays no buyer."""
-    (tmp_path / "chromium").write_text("#!/bin/sh\necho 'libnss3.so: no such file' >&2\nexit 127\n", "utf-8")
-    (tmp_path / "chromium").chmod(0o755)
-    done = run("doctor", env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
-    assert done.returncode == 1
-    assert "✗ chromium does not start, so that no rehearsal can use it: libnss3.so: no such file" in done.stdout
+    program = tmp_path / "chromium"
+    program.write_text("#!/bin/sh\necho 'libnss3.so: no such file' >&2\nexit 127\n", "utf-8")
+    program.chmod(0o755)
+    for variables in ({"CHROMIUM": "", "PATH": f"{tmp_path}:{os.environ['PATH']}"}, {"CHROMIUM": str(program)}):
+        done = run("doctor", env=os.environ | variables)
+        assert done.returncode == 1
+        assert f"✗ {program} does not start, so that no rehearsal can use it: libnss3.so: no such" in done.stdout
 
 
 def test_the_doctor_looks_for_the_certificates_of_an_emulator_that_has_ended() -> None:

@@ -213,7 +213,7 @@ def test_the_variable_of_the_key_may_hold_the_key(account: dict[str, str]) -> No
     bench.set_up_keys()
     assert bench.private_key_file is None
     assert [row.text for row in bench.check_keys() if not row.ok or "File mode" in row.text] == []
-    assert [row for row in examine() if not row.ok] == []
+    assert [row for row in examine(None) if not row.ok] == []
     bench.close()
 
 
