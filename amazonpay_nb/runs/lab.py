@@ -47,7 +47,8 @@ def start(folder: Path, options: Sequence[str]) -> None:
     if os.environ.get(_HUB_PATH) == "/":  # no hub: this JupyterLab forwards the shop's pages itself, below its path
         paths = [option.removeprefix(_PATH) for option in options if option.startswith(_PATH)]
         places[_HUB_PATH] = [json.loads((ours / _SETTINGS).read_text("utf-8"))["ServerApp"]["base_url"], *paths][-1]
-    command = [sys.executable, "-P", "-m", "jupyterlab", *options]  # its modules are not the reader's random.py
+    # -P: its modules are not the reader's random.py
+    command = [sys.executable, "-P", "-m", "amazonpay_nb.runs.lab_server", *options]
     os.execve(sys.executable, command, os.environ | places)  # noqa: S606 (replaces this process on purpose)
 
 

@@ -334,12 +334,11 @@ def jupyterlab(page: Page, folder: Path, *, on_hub: bool = False) -> Iterator[La
     }  # fmt: skip
     token = secrets.token_hex(16)
     command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0",
+        sys.executable, "-m", "amazonpay_nb.runs.lab_server", "--no-browser",
+        "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0",
         f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={token}",
         "--LabApp.expose_app_in_browser=True",  # window.jupyterapp
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        # As in runs/jupyter: the usual class has threads, one of which may wait forever at the end.
-        "--ServerApp.contents_manager_class=jupyter_server.services.contents.largefilemanager.LargeFileManager",
         *_ROOT,
         *([f"--ServerApp.base_url={SOMEBODY}", "--ServerApp.allow_remote_access=True"] if on_hub else []),
     ]  # fmt: skip

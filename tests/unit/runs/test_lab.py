@@ -8,9 +8,9 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -329,8 +329,9 @@ def test_a_cell_before_all_others_says_what_to_run_first(
         new_code_cell(source) for source in ("wallet = wb.wallet()", "exec('nothing', {'__name__': 'library'})", "1")
     ]
     NotebookClient(
-        new_notebook(cells=cells), allow_errors=True, kernel_manager_class=PortlessKernel, shutdown_kernel="immediate"
-    ).execute()
+        new_notebook(cells=cells), allow_errors=True, kernel_manager_class=PortlessKernel, iopub_timeout=PATIENCE,
+        shutdown_kernel="immediate",
+    ).execute()  # fmt: skip
     first, second = ("\n".join(cell.outputs[0].traceback) for cell in cells[:2])
     assert "name 'wb' is not defined" in first
     sentence = (
@@ -413,31 +414,59 @@ def ask_for_ever(address: str, answers: list[httpx.Response]) -> None:
             answers.append(http.get(address).raise_for_status())
 
 
-def test_it_ends_in_the_middle_of_requests(tmp_path: Path) -> None:
-    """Whoever wants it to end gets the prompt back, though a tab is still open."""
-    home, said = tmp_path / "home", tmp_path / "said"
+@contextmanager
+def running(folder: Path, **variables: str) -> Iterator[tuple[str, subprocess.Popen[bytes], Path]]:
+    """The address for a request with its query, the process, and the file with what it says."""
+    home, said = folder / "home", folder / "said"
     home.mkdir()
-    command = [sys.executable, "-m", "amazonpay_nb", "lab", "--to", f"{tmp_path / 'folder'}", "--no-browser"]
+    command = [sys.executable, "-m", "amazonpay_nb", "lab", "--to", f"{folder / 'folder'}", "--no-browser"]
     command += ["--ServerApp.port=0", *(["--allow-root"] if os.geteuid() == 0 else [])]
     pattern = r"(http://127\S+?)/lab/\S*\?(token=\w+)\s"  # the first line with an address has dots for the token
-    with (
-        ThreadPoolExecutor(6) as tabs,
-        said.open("w") as terminal,
-        subprocess.Popen(command, env={"HOME": str(home), "PATH": os.environ["PATH"]}, stderr=terminal) as server,
-    ):
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"], **variables}
+    with said.open("w") as terminal, subprocess.Popen(command, env=environment, stderr=terminal) as server:
         try:
             assert until(lambda: re.findall(pattern, said.read_text()))
-            address = re.findall(pattern, said.read_text())[0]
-            assert len(urlsplit(address[0]).path) > 20, "a cookie goes wherever its path is known"
-            answers: list[httpx.Response] = []
-            for _ in range(6):
-                tabs.submit(ask_for_ever, "{}/api/contents/notebooks?{}".format(*address), answers)
-            assert until(lambda: len(answers) > 10)
-            server.terminate()
-            assert server.wait(PATIENCE) == 0
+            yield "{}/{{}}?{}".format(*re.findall(pattern, said.read_text())[0]), server, said
         finally:
             server.kill()
-    assert "Warning" not in said.read_text()
+
+
+def test_it_ends_in_the_middle_of_requests(tmp_path: Path) -> None:
+    """Whoever wants it to end gets the prompt back, though a tab is still open."""
+    with ThreadPoolExecutor(6) as tabs, running(tmp_path) as (address, server, said):
+        assert len(urlsplit(address).path) > 20, "a cookie goes wherever its path is known"
+        answers: list[httpx.Response] = []
+        for _ in range(6):
+            tabs.submit(ask_for_ever, address.format("api/contents/notebooks"), answers)
+        assert until(lambda: len(answers) > 10)
+        server.terminate()
+        assert server.wait(PATIENCE) == 0
+    assert not re.search("Warning|Traceback", said.read_text())
+
+
+SLOW_EXPORTER = """
+import asyncio, pathlib, threading
+from anyio.from_thread import run_sync
+
+loop, told = run_sync(asyncio.get_running_loop), threading.Event()
+stop, loop.stop = loop.stop, lambda: (stop(), told.set())
+pathlib.Path(__file__).with_name("begun").touch()
+told.wait()
+"""
+
+
+def test_it_ends_while_a_thread_works_for_a_request(tmp_path: Path) -> None:
+    """As at the start of a tab, which asks for the export formats; here one is ready only when the server has ended."""
+    (tmp_path / "slow_exporter.py").write_text(SLOW_EXPORTER)
+    (package := tmp_path / "slow_exporter-1.dist-info").mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: slow_exporter\nVersion: 1\n")
+    (package / "entry_points.txt").write_text("[nbconvert.exporters]\nslow = slow_exporter:Exporter\n")
+    with ThreadPoolExecutor(1) as tab, running(tmp_path, PYTHONPATH=str(tmp_path)) as (address, server, said):
+        tab.submit(ask_for_ever, address.format("api/nbconvert"), [])
+        assert until((tmp_path / "begun").exists)
+        server.terminate()
+        assert server.wait(PATIENCE) == 0
+    assert not re.search("Warning|Traceback", said.read_text())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root is warned")
