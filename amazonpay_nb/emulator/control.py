@@ -124,10 +124,13 @@ class ControlInterface:
 
     @_call("POST", "faults")
     async def _inject_fault(self, **fields: Any) -> Answer:
-        """Let the next calls of an operation meet a transport fault."""
+        """Let the next calls of an operation meet a transport fault; ``times: 0`` ends those of its kind."""
         fault, faults = Fault(**fields), self._world.faults
         _check_name(fault.operation, OPERATIONS, "operation")
-        faults.append(fault)
+        if fault.times:
+            faults.append(fault)
+        else:
+            faults[:] = [one for one in faults if (one.operation, one.fault) != (fault.operation, fault.fault)]
         return {"faults": [one.model_dump() for one in faults]}
 
     @_call("POST", "permissions/{object_id}", title="Charge Permission")

@@ -34,7 +34,7 @@ class Fault(BaseModel, extra="forbid"):
     fault: Literal["delay", "reset", "status", "drop-after-commit"]
     status: int = Field(503, ge=400, le=599)
     seconds: float = Field(1.0, ge=0, le=600)
-    times: Times = 1
+    times: int = Field(1, ge=0, le=1000)  # 0 ends those of its kind
 
 
 @dataclass

@@ -35,7 +35,7 @@ class Books:
         self.exchanges: list[dict[str, Any]] = []
         mark = token_hex(3)  # a server may have kept the orders of another rehearsal
         self.orders = (f"rehearsal-{mark}-{number}" for number in count(1))
-        self._check, self._first = "", 0
+        self._check, self._first, self._fault = "", 0, dict[str, Any]()
         self._taken, self._turn = 0, Lock()  # how much of the emulator's journal is in the exchanges
 
     def begin(self, check: str) -> None:
@@ -66,7 +66,23 @@ class Books:
         """Empty the world, and what is set for it; its time is again that of a server that checks it."""
         self.note("")
         self.control.post("reset", now=datetime.now(UTC).isoformat())
-        self._taken = 0
+        self._taken, self._fault = 0, {}
+
+    def happen(self, events: dict[str, dict[str, Any]]) -> None:
+        """Let Amazon, the buyer, the network or time do something: calls of the control interface."""
+        for path, values in events.items():
+            if "fault" in values:
+                self.note("amazon", method="next", path=values["operation"], status=None, problem=values["fault"])
+                self._fault = values
+            permissions = self.objects("chargePermissions")
+            place = path.format(permission=permissions[-1]["chargePermissionId"] if permissions else "")
+            self.control.post(place, **values)
+
+    def end_fault(self) -> None:
+        """Let Amazon answer again once the server has met the fault, so that its client's own tries do not hide it."""
+        if bool(self._fault) and soon(lambda: self.calls(self._fault["operation"])):
+            self.control.post("faults", **self._fault | {"times": 0})
+            self._fault = {}
 
     def expect(self, condition: object, seen: str, *, advice: bool = False) -> None:
         """Fail with what was *seen*, unless a condition holds."""

@@ -153,6 +153,7 @@ def paid(play: Play, order: Order, tries: int = 1) -> None:
             break
     else:
         play.emulator.clock.advance("PT10M")
+        play.end_fault()
     play.expect(soon(order.is_paid), order.situation(answer))
     order.expect_once(patient=tries > 1)
 
@@ -194,9 +195,9 @@ def same_order_twice(play: Play, order: Order) -> None:
     play.expect(order.money(), "no money is taken")
     order.expect_once()
     order = Order(play, order.buyer)
+    play.happen({"faults": {"operation": "createCharge", "fault": "delay", "seconds": 2, "times": 2}})
     order.buyer.act("charge", order.values, 2)
-    came = soon(order.money)
-    play.expect(came, f"{came} of {order.price} is held or taken for an order that is sent twice at once")
+    play.expect(came := soon(order.money), f"{came} of {order.price} is held or taken for an order sent twice at once")
     order.expect_once(patient=True)
 
 

@@ -23,8 +23,10 @@ class Order:
         self.price = f"{price} {books.currency}"
 
     def act(self, action: str, **values: str) -> Answer:
-        """Ask the server for an action of the plan."""
-        return self.buyer.act(action, self.values | values)[0]
+        """Ask the server for an action of the plan; a fault at Amazon ends with it."""
+        answer = self.buyer.act(action, self.values | values)[0]
+        self.books.end_fault()
+        return answer
 
     @property
     def charge(self) -> Subject:

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, JsonValue
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import port_for_another
-from amazonpay_nb.spec.data import DataError, as_kind, data_row, no_choice, read
+from amazonpay_nb.spec.data import DataError, as_kind, data_row, no_choice, read, text_of
 from amazonpay_nb.spec.regions import region as region_of
 
 # What the rehearsal knows and a plan's start command and environment may name, in braces.
@@ -24,7 +24,7 @@ FACTS = (
     "url", "scriptUrl", "proxyUrl", "caFile", "region", "merchantId", "storeId", "publicKeyId", "privateKeyFile",
     "serverUrl", "topicArn",
 )  # fmt: skip
-_ADDRESS = re.compile(r"https?://(?:127\.0\.0\.1|localhost|\[::1\]):([0-9]+)/?")
+_ADDRESS = re.compile(r"https?://(?:127\.0\.0\.1|localhost|\[::1\]):(0|[1-9][0-9]*)/?")
 ORDER = ("order", "amount", "currency")  # what an action may name
 _LONGEST = 30_000  # characters: a key of many parts is read again from each
 _TABLE_OR_KEY = re.compile(r"\s*(?:\[+([^\[\]]+)\]|([\w.\"-]+)\s*=)")
@@ -214,7 +214,7 @@ class PlanFile:
     def __init__(self, path: Path, text: str = "") -> None:
         self.path = path
         try:
-            self._text = text or path.read_text("utf-8")
+            self._text = text or text_of(path, _LONGEST)
             if len(self._text) > _LONGEST:
                 raise ValueError(f"it has more than {_LONGEST:,} characters")
             self.plan = as_kind(path.name, tomllib.loads(self._text), Plan)

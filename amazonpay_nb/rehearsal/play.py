@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,6 +22,8 @@ from amazonpay_nb.spec.states import PENDING
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+ACT_SECONDS = 3.0  # how long it may take until a server does something about a notification
 
 
 class Play(Books):
@@ -47,15 +49,6 @@ class Play(Books):
             while self._buyers:
                 self._buyers.pop().close()
             self.clean()
-
-    def happen(self, events: dict[str, dict[str, Any]]) -> None:
-        """Let Amazon, the buyer, the network or time do something: calls of the control interface."""
-        for path, values in events.items():
-            if "fault" in values:
-                self.note("amazon", method="next", path=values["operation"], status=None, problem=values["fault"])
-            permissions = self.objects("chargePermissions")
-            place = path.format(permission=permissions[-1]["chargePermissionId"] if permissions else "")
-            self.control.post(place, **values)
 
     # --- What a check starts with ---
 
@@ -203,8 +196,8 @@ class Play(Books):
     def _drops(self, sending: Sending, about: Sequence[Subject], answer: Answer) -> bool:
         """Tell whether a server does nothing about what it has accepted, and something about what is genuine."""
 
-        def acts(after: int, seconds: float = 3) -> bool:
-            return bool(soon(lambda: self.calls(after=after), seconds))
+        def acts(after: int, seconds: float | None = None) -> bool:
+            return bool(soon(lambda: self.calls(after=after), ACT_SECONDS if seconds is None else seconds))
 
         if acts(answer.number):  # or it still is at work on something genuine: later, the same again tells
             soon(lambda: not acts(len(self.exchanges), CALM_SECONDS))

@@ -29,7 +29,7 @@ from amazonpay_nb.limits import in_time, whole
 from amazonpay_nb.loopback import http_client, no_cookies
 from amazonpay_nb.redaction import legible, redact
 from amazonpay_nb.rehearsal.plan import PlanFile
-from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, checked_endpoint
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.temporary import watch
 
@@ -144,6 +144,10 @@ def wired(file: PlanFile) -> Iterator[tuple[Emulator, "MerchantServer"]]:
     """Run the emulator and the server of a plan, or raise `ConfigurationError`."""
     plan, proxy = file.plan, file.plan.server.wiring == "proxy"
     tls, now = not proxy and "{caFile}" in str(plan.server), datetime.now(UTC)
+    try:
+        checked_endpoint(plan.news)
+    except ValueError as error:
+        raise file.error(f"{error}.", "server", "url") from None
     # Time is virtual, to be advanced, and begins now: a server compares it with its own.
     with Emulator(
         plan.server.region, start=now, https=tls, proxy=proxy, notify=plan.news, in_process=False
@@ -237,6 +241,9 @@ class MerchantServer:
         """Start it, where that is ours to do, and wait until it is ready."""
         if self._plan.start:
             self._begin()
+        elif self._plan.environment and listens(self._plan.url):
+            problem = "a server that runs already does not get these variables: they are new in each rehearsal."
+            raise self._file.error(problem, "server", "environment", advice="Write start = […], too.")
         end, seen, answered = monotonic() + READY_SECONDS, "there is no answer", False
         while monotonic() < end:
             self.check("before it was ready")
@@ -247,7 +254,8 @@ class MerchantServer:
                 seen, answered = f"the answer is {status}", True
             except (httpx.TransportError, TimeoutError, *NOWHERE) as error:
                 answered |= isinstance(error, NOWHERE)
-                if not (answered and isinstance(error, TimeoutError)):  # the last look may be a short one
+                late = isinstance(error, (TimeoutError, httpx.TimeoutException))
+                if not (answered and late):  # the last look may be a short one
                     seen = f"there is no answer ({type(error).__name__})"
             sleep(_GLANCE_SECONDS)
         problem = f"the server is not ready: after {READY_SECONDS:g} s {seen} at {self._plan.url}{self._plan.ready}."
@@ -288,7 +296,12 @@ class MerchantServer:
         """Return the end of what it has printed, without secrets."""
         if self._process:
             self._hear()
-        return str(redact(self._printed.decode(errors="replace")))
+        text = self._printed.decode(errors="replace")
+        if len(self._printed) == _LAST_BYTES:  # the beginning is missing, by which a secret is known
+            text = text.partition("\n")[2]
+            key, end, rest = text.partition("-----END")
+            text = rest.partition("\n")[2] if end and "-----BEGIN" not in key else text
+        return str(redact(text))
 
     def last_lines(self) -> str:
         """Return its last lines, for an error."""

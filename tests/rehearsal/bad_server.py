@@ -41,6 +41,8 @@ PAGES = {
 
 
 UNREADY = threading.Event()
+if MODE.startswith("asks elsewhere"):
+    import httpx
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -52,10 +54,8 @@ class Handler(BaseHTTPRequestHandler):
         if wallet and MODE == "slow":
             time.sleep(30)
         if f"asks elsewhere at {self.path}" == MODE:
-            import httpx  # which takes longer than all else that happens before the server listens
-
             try:
-                httpx.get("https://prices.example/today")
+                httpx.get("https://prices.example/today", timeout=300)
             except httpx.HTTPError as error:
                 print(type(error).__name__, flush=True)
         if wallet and MODE in ("redirects", "signs in elsewhere"):
@@ -75,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Print 110 MB, and answer how much of it a file holds."""
         for _ in range(1000):
-            print("many words " * 10_000)
+            print("\n".join(["many words " * 100] * 100))
         print("the end", flush=True)
         self.answer(200, str(os.fstat(sys.stdout.fileno()).st_size))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.loopback import open_port
 from amazonpay_nb.rehearsal import PlanFile, example, prospects, rehearse
 from amazonpay_nb.rehearsal.plan import ROWS, Plan
 from amazonpay_nb.rehearsal.rehearsal import Rehearsal, Result
@@ -41,6 +42,24 @@ def test_without_a_start_port_0_is_nowhere(tmp_path: Path) -> None:
     path.write_text(PLAN.replace("start", "# start"))
     with pytest.raises(ConfigurationError, match=r"line 3: nothing answers at http://127.0.0.1:0"):
         rehearse(path, browser="none")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:0", "https://127.0.0.1:8843"])
+def test_where_no_notification_can_arrive_is_said(url: str, tmp_path: Path) -> None:
+    """Nobody knows the port, and nobody made a certificate that Amazon's part could believe."""
+    path = tmp_path / "plan.toml"
+    path.write_text(f'[server]\nurl = "{url}"\n[notifications]\npath = "/news"\n')
+    with pytest.raises(ConfigurationError, match=f"line 2: '{url}/news' cannot be an endpoint here"):
+        rehearse(path, browser="none")
+
+
+def test_variables_reach_only_a_server_that_the_rehearsal_starts(tmp_path: Path) -> None:
+    """One that runs already would be judged by keys and addresses that it cannot have."""
+    with open_port() as listener:
+        path = tmp_path / "plan.toml"
+        path.write_text(PLAN.replace("start", "# start").replace(":0", f":{listener.getsockname()[1]}"))
+        with pytest.raises(ConfigurationError, match=r"line 5: a server that runs already does not get these"):
+            rehearse(path, browser="none")
 
 
 def test_region_and_variables_are_those_of_the_caller() -> None:

@@ -38,7 +38,7 @@ def needs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setenv("NODE_PATH", str(installed(EXAMPLES / "shop_node", "The shop in Node")))
 
 
-@pytest.mark.usefixtures("needs")
+@pytest.mark.usefixtures("needs", "unhurried")
 @pytest.mark.parametrize("shop", SHOPS)
 def test_a_shop_to_copy_is_right(shop: str) -> None:
     """All that a plan can have tried is tried, and passes; the shop fits on a few screens."""
@@ -47,7 +47,7 @@ def test_a_shop_to_copy_is_right(shop: str) -> None:
     assert [(one.row.id, one.status, one.seen) for one in rehearsal.results if one.status != "passed"] == []
 
 
-@pytest.mark.usefixtures("needs")
+@pytest.mark.usefixtures("needs", "unhurried")
 @pytest.mark.parametrize("shop", ["shop_node"])
 def test_the_other_wiring_does_as_well(shop: str, tmp_path: Path) -> None:
     """The emulator's own addresses by settings, in the place of a proxy: the code is the same."""

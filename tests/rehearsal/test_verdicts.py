@@ -14,7 +14,7 @@ from amazonpay_nb.rehearsal.rehearsal import Rehearsal, rehearse, write_report
 from tests.attacks.test_proxies import Proxy, proxy as proxy
 from tests.rehearsal.plans import write_plan
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("chromium_path")]
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("chromium_path", "unhurried_module")]
 ODD_SERVER = str(Path(__file__).with_name("odd_server.py"))
 SMALL_PLAN = """
 ready = "/state"
@@ -48,7 +48,7 @@ def play(folder: Path, mistake: str, only: tuple[str, ...], plan: str = SMALL_PL
 
 
 @pytest.fixture(scope="module")
-def unusual(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -> Rehearsal:
+def unusual(tmp_path_factory: pytest.TempPathFactory, chromium_path: str, unhurried_module: None) -> Rehearsal:
     return play(tmp_path_factory.mktemp("unusual"), "", CHECKS, WHOLE_PLAN)
 
 

@@ -109,7 +109,8 @@ class OldStateBack(Shop):
 
     def settle(self, charge: Any) -> None:
         super().settle(charge)
-        self.sql("UPDATE orders SET state = ? WHERE charge = ?", right.ORDERS.get(charge.state), charge.charge_id)
+        state = right.ORDERS.get(charge.state, "pending")
+        self.sql("UPDATE orders SET state = ? WHERE charge = ?", state, charge.charge_id)
 
 
 class NeverLooks(Shop):
@@ -117,6 +118,27 @@ class NeverLooks(Shop):
 
     def hear(self, notification: Any) -> None:
         self.sql("UPDATE orders SET state = 'paid' WHERE charge = ?", notification.object_id)
+
+
+class NewKeys(Shop):
+    """Makes an idempotency key whenever it asks for money, or gives it back; its client repeats with the same one."""
+
+    def create_charge(self, row: Any) -> Any:
+        return super().create_charge({**dict(row), "key": right.new_idempotency_key()})
+
+    def refund(self, visitor: str, order: str, amount: str, currency: str) -> None:
+        self.sql("UPDATE orders SET refund_key = NULL WHERE id = ?", order)
+        super().refund(visitor, order, amount, currency)
+
+
+class EachErrorDeclines(Shop):
+    """Takes whatever its client has tried in vain for a decline."""
+
+    def charge(self, visitor: str, order: str, amount: str, currency: str) -> None:
+        try:
+            super().charge(visitor, order, amount, currency)
+        except (ServerError, TransportError):
+            self.sql("UPDATE orders SET state = 'declined' WHERE id = ?", order)
 
 
 class OneKey(Shop):
