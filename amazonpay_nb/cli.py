@@ -7,7 +7,8 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import click
@@ -46,39 +47,51 @@ class _Commands(click.Group):
         try:
             return super().main(*args, **options)
         except Exception:  # noqa: BLE001 (the interpreter would print it as it is)
-            say(redact(traceback.format_exc()), err=True)
+            with suppress(AmazonPayError):
+                say(redact(traceback.format_exc()), err=True)
             sys.exit(1)
         finally:
+            _let_go()
             for number, handler in before.items():
                 signal.signal(number, handler)
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        with _masked_usage():
+        with _sentence_and_code():
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            with _masked_usage():
-                return super().invoke(ctx)
-        except AmazonPayError as error:
-            message, code = f"{type(error).__name__}: {error}", 2
-        except OSError as error:
-            message, code = f"{error.filename or 'This machine says'}: {error.strerror or error}", 2
-            if error.filename and error.errno in (errno.EACCES, errno.EROFS):
-                message += "\nChoose a place that you may use; --help says how."
-        except KeyboardInterrupt:
-            message, code = "Interrupted.", 128 + signal.SIGINT
-        say(redact(message), err=True)
-        return ctx.exit(code)
+        with _sentence_and_code():
+            return super().invoke(ctx)
 
 
 @contextmanager
-def _masked_usage() -> Iterator[None]:
+def _sentence_and_code() -> Iterator[None]:
     try:
         yield
+        return
     except click.ClickException as error:
         error.message = legible(redact(error.message))  # type: ignore[misc]
-        raise
+        show, code = error.show, error.exit_code
+    except AmazonPayError as error:
+        show, code = partial(say, redact(f"{type(error).__name__}: {error}"), err=True), 2
+    except OSError as error:
+        message = f"{error.filename or 'This machine says'}: {error.strerror or error}"
+        if error.filename and error.errno in (errno.EACCES, errno.EROFS):
+            message += "\nChoose a place that you may use; --help says how."
+        show, code = partial(say, redact(message), err=True), 2
+    except KeyboardInterrupt:
+        show, code = partial(say, "Interrupted.", err=True), 128 + signal.SIGINT
+    with suppress(AmazonPayError, OSError):  # the code says it where nothing can be printed
+        show()
+    raise click.exceptions.Exit(code)
+
+
+def _let_go() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # Python would try again at its end, and make the exit code 120
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _end(number: int, _: object) -> None:

@@ -211,7 +211,7 @@ def browser_address(url: str, environment: Mapping[str, str] = os.environ) -> st
     return f"{base.rstrip('/')}/proxy/{place}" if base and place else url
 
 
-def limit_body(receive: Receive) -> Receive:
+def limit_body(receive: Receive, most: int = MAX_BODY_BYTES) -> Receive:
     """Refuse a body as soon as it is too long, instead of collecting it in memory."""
     size = 0
 
@@ -219,8 +219,8 @@ def limit_body(receive: Receive) -> Receive:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > MAX_BODY_BYTES:
-            problem = f"The body is larger than {MAX_BODY_BYTES} bytes; send less."
+        if size > most:
+            problem = f"The body is larger than {most} bytes; send less."
             raise HTTPException(413, problem, {"connection": "close"})  # the rest of it is not read
         return message
 

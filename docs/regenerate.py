@@ -66,6 +66,7 @@ def executed(path: Path) -> str:
         notebook,
         kernel_name="python3",
         timeout=120,
+        iopub_timeout=120,
         record_timing=False,
         store_widget_state=False,
         shutdown_kernel="immediate",

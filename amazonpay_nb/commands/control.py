@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from amazonpay_nb.commands.options import FILE, INPUT
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.in_process import NOWHERE
+from amazonpay_nb.spec.data import start_of
 
 _WRITTEN = "What `amazonpay-nb emulator --ready-file` has written."
 _READY_FILE = click.Option(["--ready-file"], required=True, type=INPUT, help=_WRITTEN)
@@ -62,13 +63,21 @@ def control() -> None:
 def world(action: str, file: Path, ready_file: Path) -> None:
     """Write accounts, permissions and all that was charged on them into FILE, or put its world in their place."""
     from amazonpay_nb.emulator.worlds import to_yaml
+    from amazonpay_nb.loopback import MAX_BODY_BYTES
     from amazonpay_nb.runs.folder import write_whole
 
     if action == "save":
         write_whole(file, to_yaml(_answer(ready_file, "world")))
         _print({"file": str(file)})
     else:
-        _print(_answer(ready_file, "world", {"world": file.read_text("utf-8"), "name": str(file)}))
+        start = start_of(file, MAX_BODY_BYTES)
+        if len(start) > MAX_BODY_BYTES:
+            problem = f"{file} has more than {MAX_BODY_BYTES:,} bytes."
+            raise ConfigurationError(problem, advice="Start an emulator in it, with --world, or make it shorter.")
+        try:
+            _print(_answer(ready_file, "world", {"world": start.decode(), "name": str(file)}))
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(f"{file}:1: {error}") from None
 
 
 # The file describes its fields.

@@ -95,7 +95,7 @@ def sweep(
         say("\n".join(map(str, listed)))
         return [{"notebook": case.notebook.path.stem, "parameters": redact(dict(case.texts))} for case in listed], True
     with ExitStack() as stack:
-        engine: sweeps.Engine = partial(here, jobs or os.cpu_count() or 1, warm=not cold)
+        engine: sweeps.Engine = partial(here, jobs, warm=not cold)
         if scheduler is not None:
             with explained("cluster"):
                 from amazonpay_nb.runs.cluster import cluster

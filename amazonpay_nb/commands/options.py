@@ -1,6 +1,7 @@
 """Options that several commands have."""
 
 import json
+import os
 import pkgutil
 import shutil
 import socket
@@ -19,6 +20,7 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.extras import check
 from amazonpay_nb.redaction import legible
 from amazonpay_nb.spec.addresses import host_of, is_loopback
+from amazonpay_nb.spec.data import start_of
 
 NOTEBOOKS, STORIES = "amazonpay_nb.runs.notebook:notebook_names", "amazonpay_nb.stage.story:stories"
 # The result of a command for a program, or the file that holds it; and whether all is right.
@@ -42,6 +44,9 @@ class OfWorkbook(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Carry it out where the extra is there."""
         check("workbook", str(self.name))
+        # When tqdm is imported, it reads a person's settings for its bars, and fails at one that it cannot use.
+        for name in [name for name in os.environ if name.startswith("TQDM_")]:
+            del os.environ[name]
         return super().invoke(ctx)
 
 
@@ -60,7 +65,7 @@ def ready_file_with(content: str) -> Callable[[Any], Any]:
 def _is_in_use(ready_file: Path) -> bool:
     """Tell whether the server of a ready file still runs; its file stays until this run replaces it."""
     with suppress(OSError, OverflowError, TypeError, KeyError, AttributeError, ValueError, RecursionError):
-        address = urlsplit(json.loads(ready_file.read_bytes())["url"])
+        address = urlsplit(json.loads(start_of(ready_file))["url"])
         if is_loopback(address.netloc) and address.port:
             with socket.create_connection((host_of(address.netloc), address.port), timeout=1):
                 return True
@@ -77,7 +82,7 @@ def removal(ready_file: Path | None, own: str) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            if ready_file and ready_file.is_file() and own.encode() in ready_file.read_bytes():
+            if ready_file and ready_file.is_file() and own.encode() in start_of(ready_file):
                 ready_file.unlink()
 
 
@@ -111,6 +116,7 @@ def verdict(command: Callable[..., Verdict]) -> Callable[..., None]:
         if as_json and isinstance(document, Path):
             with document.open("rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.flush()
         elif as_json:
             click.echo(json.dumps(document, indent=2))
         sys.exit(int(not right))

@@ -18,10 +18,12 @@ from amazonpay_nb.emulator.pages.routes import Pages
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import disputes, reports, transitions
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.loopback import Guard, amazon_host, limit_body, route
+from amazonpay_nb.loopback import MAX_BODY_BYTES, Guard, amazon_host, limit_body, route
 from amazonpay_nb.signing.envelope import CERTIFICATE_PATH
 
 _ENVIRONMENT_SEGMENT = re.compile(r"^/(sandbox|live)(?=/v2(/|$))", re.IGNORECASE)
+_WORLD = f"{CONTROL_PATH}/world"
+_MAX_WORLD_BYTES = 7 * MAX_BODY_BYTES  # JSON writes a byte of a world file as six at most, and there is its name
 
 
 def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None]) -> "Gateway":
@@ -90,6 +92,6 @@ class Gateway:
                 scope["path"], app = path, self._api
             elif not scope["path"].startswith(CONTROL_PATH):
                 app = self._pages
-            receive = limit_body(receive)
+            receive = limit_body(receive, _MAX_WORLD_BYTES if scope["path"] == _WORLD else MAX_BODY_BYTES)
         with contextlib.suppress(ClientDisconnect):
             await app(scope, receive, send)

@@ -12,6 +12,7 @@ import httpx
 
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
+from amazonpay_nb.spec.data import start_of
 
 
 class ControlError(Exception):
@@ -29,7 +30,7 @@ class Control:
     def of(cls, ready_file: Path) -> Self:
         """Return that of the emulator of a ready file, or raise a ValueError: a token is for this machine alone."""
         with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            ready = json.loads(ready_file.read_text("utf-8"))
+            ready = json.loads(start_of(ready_file))
             url, token, authority = ready["controlUrl"], ready["controlToken"], ready.get("caFile")
             if host_of(urlsplit(url).netloc) in LOOPBACK_HOSTS:
                 client = ssl.PROTOCOL_TLS_CLIENT

@@ -86,7 +86,7 @@ class Store:
                 log = self._held.enter_context(Path(f"{path}-wal").open("r+b"))  # noqa: SIM115 (until `close`)
                 _LOGS.add(log)
                 # Somebody who checks the store has it for a moment; an emulator's lock has been noticed before.
-                stop, pause = tenacity.stop_after_delay(1), tenacity.wait_fixed(0.01)
+                stop, pause = tenacity.stop_after_delay(10), tenacity.wait_fixed(0.01)
                 tenacity.Retrying(stop=stop, wait=pause, reraise=True)(fcntl.flock, log, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (sqlite3.Error, ValueError, OSError) as error:
             if "locked" in str(error):  # another emulator has begun it meanwhile

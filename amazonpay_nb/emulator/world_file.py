@@ -132,17 +132,16 @@ def read_world(content: Path | str | Mapping[str, Any], name: str = "world") -> 
     """Return what a file, the text of one, or a mapping says, or raise a `DataError` with file, line and choices."""
     file = WorldFile(str(content) if isinstance(content, Path) else name)
     try:
-        text: Any = content.read_text("utf-8") if isinstance(content, Path) else content
-        if isinstance(text, str):
-            node = composed(text)
-            text = file.content(node, 1) if node else {}
+        if isinstance(content, Path | str):
+            node = composed(content)
+            content = file.content(node, 1) if node else {}
     except (OSError, RecursionError, ValueError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
         raise DataError(f"{file.name}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', error)}") from None
-    if not isinstance(text, Mapping):
+    if not isinstance(content, Mapping):
         raise file.error("a world begins with one of its keys, for example chargePermissions:")
     try:
-        file.rows = as_kind(name, text, _FILE)
+        file.rows = as_kind(name, content, _FILE)
     except DataError as error:
         start = f"{', '.join([name, *error.place[:-1]])}: "
         raise file.error(str(error).removeprefix(start), *error.place) from None

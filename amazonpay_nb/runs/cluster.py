@@ -22,7 +22,7 @@ from amazonpay_nb.extras import how_to_get
 from amazonpay_nb.limits import in_time
 from amazonpay_nb.runs.failure import Failure
 from amazonpay_nb.runs.folder import write_whole
-from amazonpay_nb.runs.kernels import kernel_environment
+from amazonpay_nb.runs.kernels import kernel_environment, room_for_jobs
 from amazonpay_nb.runs.notebook import Notebook, without_secrets
 from amazonpay_nb.runs.report import Run
 from amazonpay_nb.runs.runner import Case, Results, keep, run_one
@@ -123,6 +123,7 @@ class _Kernels(WorkerPlugin):
     name, idempotent = _NAME, True
 
     def setup(self, worker: Any) -> None:
+        room_for_jobs()  # its threads
         self._environment = kernel_environment(warm=True)
         self._environment.__enter__()
 

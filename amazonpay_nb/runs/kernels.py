@@ -2,6 +2,7 @@
 
 import math
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -30,6 +31,10 @@ from amazonpay_nb.workbench.kernel import PROGRESS, SESSION
 
 # A cell that takes longer is stuck, because no person is there to help.
 CELL_TIMEOUT_SECONDS = 600
+MOST_JOBS = 64  # as --jobs
+# Files that a job has open, which are sockets and pipes of its kernel, its event loop and its folders: 30 as a rule.
+# And those that a run has besides.
+FILES_OF_JOB, FILES_BESIDE = 32, 64
 START_SECONDS = 60  # for a kernel to answer its first request
 # A request to a kernel leaves this process at once; where it does not, the kernel is stuck.
 _SEND_MILLISECONDS = 30_000
@@ -122,6 +127,7 @@ class RunKernel(AsyncKernelManager):
     variables = Dict().tag(config=True)  # what it gets besides the environment of all
     live: ClassVar["WeakSet[RunKernel]"] = WeakSet()
     folder: ClassVar[Path]
+    files: ClassVar[tuple[int, ...]] = ()  # that it inherits
     warm: ClassVar[bool] = False
     wanted: ClassVar[bool] = False  # until the run ends, or is stopped
 
@@ -148,7 +154,7 @@ class RunKernel(AsyncKernelManager):
             self.provisioner = WarmProvisioner(kernel_id=self.kernel_id, kernel_spec=spec, parent=self)
         # What a cell's programs print is in its notebook, masked; a kernel copies it to these.
         options |= {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": os.environ | self.variables}
-        return await super()._async_pre_start_kernel(**options)
+        return await super()._async_pre_start_kernel(**options, pass_fds=self.files)
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
         try:
@@ -185,6 +191,16 @@ class RunKernel(AsyncKernelManager):
         await super()._async_wait(pollinterval)  # it ends at once; Jupyter looks ten times a second
 
 
+def room_for_jobs() -> int:
+    """Return for how many jobs this process may open files, and raise its own limit as far as the system's allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = FILES_BESIDE + MOST_JOBS * FILES_OF_JOB
+    files = files if hard == resource.RLIM_INFINITY else min(files, hard)
+    if resource.RLIM_INFINITY != soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return max(files - FILES_BESIDE, 0) // FILES_OF_JOB
+
+
 @contextmanager
 def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator[None]:
     """Give the kernels of this process an environment without a person's traces, and leave no kernel at the end.
@@ -206,11 +222,12 @@ def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator
         proxies = [name for name in os.environ if offline and name.lower().endswith("_proxy")]
         kept = {name: os.environ.pop(name, None) for name in (*_PERSONAL, *proxies, *ours)}
         os.environ.update(ours)
-        RunKernel.folder, RunKernel.warm, RunKernel.wanted = folder.path, warm, True
+        RunKernel.folder, RunKernel.files = folder.path, (folder.users,)
+        RunKernel.warm, RunKernel.wanted = warm, True
         try:
             yield
         finally:
-            RunKernel.wanted = RunKernel.warm = False
+            RunKernel.wanted, RunKernel.warm, RunKernel.files = False, False, ()
             for kernel in list(RunKernel.live):
                 kernel.end()  # whoever waits for an answer learns that it has died
             WarmProvisioner.stop()
@@ -242,8 +259,9 @@ def execute(
     nbformat.write(document, executed)
     papermill.execute_notebook(
         executed, executed, parameters=dict(values), kernel_name="python3", progress_bar=False,
-        start_timeout=START_SECONDS, execution_timeout=CELL_TIMEOUT_SECONDS, kernel_manager_class=RunKernel,
-        config=Config(RunKernel={"variables": dict(variables or {})}),
+        # Outputs may come later than the answer that their cell has ended.
+        start_timeout=START_SECONDS, execution_timeout=CELL_TIMEOUT_SECONDS, iopub_timeout=CELL_TIMEOUT_SECONDS,
+        kernel_manager_class=RunKernel, config=Config(RunKernel={"variables": dict(variables or {})}),
         # Written once, at the end: papermill would write the whole file at every cell.
         request_save_on_cell_execute=False, autosave_cell_every=0,
         # A graceful end stalls some kernels for three seconds.

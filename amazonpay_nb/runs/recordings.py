@@ -6,6 +6,7 @@ from typing import Any
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs.probes import probes
+from amazonpay_nb.spec.data import start_of
 from amazonpay_nb.spec.regions import region as region_of
 
 Recording = dict[str, Any]
@@ -18,7 +19,7 @@ Comparison = dict[str, list[Any]]
 def read(path: Path) -> Recording:
     """Return a recording, or raise `ConfigurationError`."""
     try:
-        recording: Recording = json.loads(path.read_text("utf-8"))
+        recording: Recording = json.loads(start_of(path, 1 << 24))
         region_of(recording["target"]["region"]).ledger_currencies.index(recording["target"]["currency"])
         _places(recording)
         return recording

@@ -1,6 +1,9 @@
 """Run notebooks with parameters, without a person, and say how it went."""
 
 import json
+import os
+import resource
+import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -18,7 +21,7 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs.failure import Failure, claims_of, failure_of, plain, result_of
 from amazonpay_nb.runs.folder import forget, report_folder, write_whole
-from amazonpay_nb.runs.kernels import execute, kernel_environment
+from amazonpay_nb.runs.kernels import FILES_BESIDE, FILES_OF_JOB, execute, kernel_environment, room_for_jobs
 from amazonpay_nb.runs.notebook import NO_PROGRAM, Notebook, in_whole_texts, settings_of, title_of, without_secrets
 from amazonpay_nb.runs.report import REPORTS, Run, Summary, notebook_page, write_report
 from amazonpay_nb.temporary import TemporaryFolder
@@ -76,8 +79,28 @@ def run(
     return summary
 
 
-def here(jobs: int, cases: Sequence[Case], out: Path, *, offline: bool = False, warm: bool = False) -> Results:
-    """Run cases on this machine, *jobs* at a time, and yield each as it ends; see `run`."""
+def jobs_here(wanted: int | None, cases: int) -> int:
+    """Return how many of so many cases run at a time: *wanted* ones, or as many as there are cores and open files for.
+
+    Where the system allows too few open files, `ConfigurationError` says so.
+    """
+    if sys.version_info >= (3, 13):
+        cores = os.process_cpu_count()
+    else:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    room = room_for_jobs()
+    jobs = min(wanted or max(1, min(cores or 1, room)), cases)
+    if jobs > room:
+        files, allowed = FILES_BESIDE + jobs * FILES_OF_JOB, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        problem = f"{jobs} notebooks at a time need {files} open files, and this system allows {allowed}."
+        advice = f"Choose --jobs {room}, or raise the limit." if room else "Raise the limit."
+        raise ConfigurationError(problem, advice=advice)
+    return max(jobs, 1)
+
+
+def here(jobs: int | None, cases: Sequence[Case], out: Path, *, offline: bool = False, warm: bool = False) -> Results:
+    """Run cases on this machine, as many at a time as `jobs_here` says, and yield each as it ends; see `run`."""
+    jobs = jobs_here(jobs, len(cases))
     # No more cases are under way than there are jobs, so that an end is near wherever it comes.
     queue, futures, warm = iter(cases), dict[Future[Run], Case](), warm and len(cases) > jobs
     with ThreadPoolExecutor(jobs) as pool, kernel_environment(offline=offline, warm=warm):

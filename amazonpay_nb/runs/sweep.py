@@ -101,7 +101,7 @@ def cases_of(path: Path) -> list[Case]:
     A matrix or a case that cannot be run raises `ConfigurationError`, with the place and what is allowed.
     """
     try:
-        node = composed(path.read_text("utf-8"))
+        node = composed(path)
         matrix = as_kind(path.name, yaml.SafeLoader("").construct_document(node) if node else {}, _Matrix)
     except (RecursionError, TypeError, ValueError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{path.name} is no matrix: {error}.", advice="Correct the file.") from None

@@ -64,12 +64,12 @@ class _Process:
 
 
 class _Origin:
-    def __init__(self, python: Sequence[str], environment: Mapping[str, str]) -> None:
-        self.start = _start(python, environment)
+    def __init__(self, python: Sequence[str], environment: Mapping[str, str], files: Sequence[int]) -> None:
+        self.start = _start(python, environment, files)
         self.connection, other = Pipe()
         with other:
             self.process = subprocess.Popen(  # noqa: S603 (this interpreter)
-                [*python, "-c", _SERVE, str(other.fileno())], pass_fds=[other.fileno()],
+                [*python, "-c", _SERVE, str(other.fileno())], pass_fds=[other.fileno(), *files],
                 # Its thread would be one too many for a fork.
                 env={**environment, "OPENBLAS_NUM_THREADS": "1"},
                 # A terminal's Ctrl-C is for the run.
@@ -90,9 +90,10 @@ class _Origin:
         self.process.kill()
 
 
-def _start(python: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-    """Return what Python reads when it starts, and what a fork can therefore not have otherwise."""
-    return [*python, *sorted(f"{name}={text}" for name, text in environment.items() if name.startswith("PYTHON"))]
+def _start(python: Sequence[str], environment: Mapping[str, str], files: Sequence[int]) -> list[str]:
+    """Return what a process has from its start, and what a fork can therefore not have otherwise."""
+    settings = (f"{name}={text}" for name, text in environment.items() if name.startswith("PYTHON"))
+    return [*python, *map(str, files), *sorted(settings)]
 
 
 class WarmProvisioner(LocalProvisioner):
@@ -103,16 +104,16 @@ class WarmProvisioner(LocalProvisioner):
     _failed = False
 
     async def launch_kernel(self, cmd: list[str], **options: Any) -> KernelConnectionInfo:
-        """Start the kernel; with other options than ``env`` and ``cwd``, as Jupyter does."""
+        """Start the kernel; with other options than ``env``, ``cwd`` and ``pass_fds``, as Jupyter does."""
         options, at = self._scrub_kwargs(options), cmd.index("-m") if "-m" in cmd else 0
-        others = {name for name, value in options.items() if value != subprocess.DEVNULL} - {"env", "cwd"}
+        others = {name for name, value in options.items() if value != subprocess.DEVNULL} - {"env", "cwd", "pass_fds"}
         usual = cmd[:1] == [sys.executable] and tuple(cmd[at : at + 2]) == _KERNEL and not others
         self.process: Any = None
         if usual and sys.platform == "linux":
             environment = {**(options.get("env") or os.environ), "JPY_PARENT_PID": str(os.getpid())}
             cwd = os.fspath(options.get("cwd") or os.curdir)
             request = {"arguments": cmd[at + 2 :], "cwd": cwd, "environment": environment}
-            self.process = await asyncio.to_thread(self._fork, cmd[:at], request)
+            self.process = await asyncio.to_thread(self._fork, cmd[:at], request, options.get("pass_fds", ()))
         if not self.process:
             return await super().launch_kernel(cmd, **options)
         self.pid = self.pgid = self.process.pid
@@ -120,12 +121,12 @@ class WarmProvisioner(LocalProvisioner):
         return self.connection_info
 
     @classmethod
-    def _fork(cls, python: list[str], request: dict[str, Any]) -> _Process | None:
+    def _fork(cls, python: list[str], request: dict[str, Any], files: Sequence[int]) -> _Process | None:
         with cls._lock:
             try:
                 if not cls._failed:
-                    cls._origin = cls._origin or _Origin(python, request["environment"])
-                    if cls._origin.start == _start(python, request["environment"]):
+                    cls._origin = cls._origin or _Origin(python, request["environment"], files)
+                    if cls._origin.start == _start(python, request["environment"], files):
                         return cls._origin.fork(request)
             except (OSError, EOFError) as error:
                 cls._failed = True  # its kernels go on

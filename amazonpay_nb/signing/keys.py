@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing.sentences import OTHER_FILES
 from amazonpay_nb.signing.steps import Algorithm
+from amazonpay_nb.spec.data import start_of
 from amazonpay_nb.spec.regions import region as region_of
 
 __tracebackhide__ = True  # a report of pytest shows what frames were called with: here, keys and passphrases
@@ -197,14 +198,12 @@ def check(
 
 
 _DOWNLOAD = "Use the private key that Amazon let you download, or make a pair with `amazonpay-nb keys new`."
-_MOST_BYTES = 1 << 20  # of a file: a device may have no end
 _MAKE_ONE = f"Make an RSA key of {KEY_BITS} bits: `amazonpay-nb keys new`."
 
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES)
+        data = start_of(path)
     except (OSError, ValueError) as error:
         message = f"The private key {str(path)!r} cannot be read: {getattr(error, 'strerror', 'not a path')}."
         raise ConfigurationError(message, advice="Give the path of a PEM file that you may read.") from None

@@ -1,5 +1,6 @@
 """Reads data files, and says clearly what is wrong with one."""
 
+import io
 import re
 import tomllib
 from collections.abc import Iterable
@@ -31,6 +32,19 @@ class DataError(ValueError):
         self.place = place
 
 
+def start_of(path: Path, most: int = 1 << 20) -> bytes:
+    """Return the content of a file, and of one that has more than so many bytes one more: a device may have no end."""
+    with path.open("rb") as file:
+        return file.read(most + 1)
+
+
+def text_of(path: Path, most: int) -> str:
+    """Return the text of a file, and of one that has more than so many characters some more of them."""
+    start = start_of(path, 4 * most)  # as many bytes as UTF-8 takes
+    errors = "replace" if len(start) > 4 * most else "strict"  # the last character may be cut
+    return io.TextIOWrapper(io.BytesIO(start), "utf-8", errors).read()
+
+
 def load(name: str, kind: type[T], **keys: str) -> T:
     """Return a data file of this room as *kind*, with *keys* as in `named` and the errors of `read` and `as_kind`."""
     return as_kind(name, named(read(name), **keys), kind)
@@ -44,8 +58,8 @@ def read(name: str, *, beside: str = __file__) -> dict[str, Any]:
         raise DataError(f"{name}: {error}") from None
 
 
-def composed(text: str) -> Any:
-    """Return the first node of a text in YAML, None of an empty one, or raise what YAML raises.
+def composed(content: Path | str) -> Any:
+    """Return the first node of a file or a text in YAML, None of an empty one, or raise what YAML raises.
 
     It raises the same for an alias, for a key that a mapping has twice, and for what would take very long.
     """
@@ -67,6 +81,7 @@ def composed(text: str) -> Any:
             self.depth -= 1
             return node
 
+    text = text_of(content, _MOST_CHARACTERS) if isinstance(content, Path) else content
     check(f"it has more than {_MOST_CHARACTERS:,} characters; make several files of it", len(text) > _MOST_CHARACTERS)
     first = yaml.compose(text, Loader=Loader)
     nodes = [first]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from amazonpay_nb.errors import AmazonPayError, ConfigurationError
+from amazonpay_nb.spec.data import start_of
 from amazonpay_nb.spec.money import MONTHLY_LIMITS, format_amount, parse_amount
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.stage.story import Story
@@ -106,9 +107,11 @@ def _address(name: str, text: str, files: bool) -> str:
     advice = f"Give a {kinds} file of at most {MOST_BYTES // 1024} KB."
     if name == "picture" and len(text) <= _CHARACTER and not text.isascii():
         return text
+    shown = text.partition(",")[0][:80]  # never what a file holds
     if files and not text.startswith("data:"):
+        shown = text
         try:
-            content = Path(text).expanduser().read_bytes()
+            content = start_of(Path(text).expanduser(), MOST_BYTES)
         except (OSError, ValueError) as error:
             problem = f"{name}={text!r} cannot be read: {getattr(error, 'strerror', error)}."
             raise ConfigurationError(problem, advice=advice) from None
@@ -121,5 +124,5 @@ def _address(name: str, text: str, files: bool) -> str:
     if len(content) > MOST_BYTES:
         raise ConfigurationError(f"{name} is too large.", advice=advice)
     if form not in _PICTURES or not content.lstrip().startswith(_PICTURES[form]):
-        raise ConfigurationError(f"{name}={text[:80]!r} is no picture.", advice=advice)
+        raise ConfigurationError(f"{name}={shown!r} is no picture.", advice=advice)
     return text

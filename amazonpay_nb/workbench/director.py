@@ -114,7 +114,7 @@ class Director:
             endpoint = emulator.control.post("notifications/endpoint", url=f"{shop.url}{INBOX_PATH}")
             reader = NotificationReader(
                 endpoint["topicArn"], merchant_id=emulator.merchant_id, clock=emulator.clock.now,
-                certificate_hosts=(urlsplit(emulator.url).netloc,), http=http_client(verify=emulator.verify, timeout=5),
+                certificate_hosts=(urlsplit(emulator.url).netloc,), http=http_client(verify=emulator.verify),
             )  # fmt: skip
         if shop.inbox:
             shop.inbox.close()

@@ -3,6 +3,9 @@
 import os
 import pickle
 import stat
+import subprocess
+import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +14,11 @@ import pytest
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing.keys import generate, save
+from amazonpay_nb.stage.brand import Brand
+from amazonpay_nb.stage.story import story
 
 KEYS = generate()
+SECRET = b"tok_live_A1b2C3d4E5f6"
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct)
@@ -100,6 +106,42 @@ def test_a_key_is_not_written_through_a_link(there: bool, tmp_path: Path) -> Non
     save(KEYS, path, overwrite=True)
     assert (path.is_symlink(), stat.S_IMODE(path.stat().st_mode)) == (False, 0o600)
     assert trap.read_text() == "precious" if there else not trap.exists()
+
+
+# A command, and what it says of a file in the place of the word FILE.
+ENDLESS = {
+    "control world load FILE --ready-file ready.json": "/dev/zero has more than 262,144 bytes",
+    "control clock --ready-file FILE": "/dev/zero describes no emulator on this machine",
+    "demo --no-browser -p logo FILE": "logo is too large",
+    "demo --no-browser -p picture FILE": "picture is too large",
+    "emulator --world FILE": "/dev/zero:1: it has more than 2,000,000 characters",
+    "export ride -p logo FILE": "logo is too large",
+    "keys show FILE": "This is not a key in PEM",
+    "parity --compare FILE": "/dev/zero is no recording of probes",
+    "rehearse FILE": "/dev/zero: it has more than 30,000 characters",
+    "sweep FILE --list": "zero is no matrix: it has more than 2,000,000 characters",
+}
+
+
+@pytest.mark.parametrize(("command", "words"), ENDLESS.items(), ids=ENDLESS)
+def test_a_file_may_have_no_end(command: str, words: str, tmp_path: Path) -> None:
+    """No more of it is read than such a file may have: two gigabytes are enough to say so."""
+    (tmp_path / "ready.json").write_text("{}")
+    limited = ["sh", "-c", 'ulimit -v 2000000 && exec "$@"', "", sys.executable, "-m", "amazonpay_nb"]
+    arguments = command.replace("FILE", "/dev/zero").split()
+    done = subprocess.run([*limited, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, words in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.parametrize("name", ["logo", "picture"])
+def test_a_file_that_is_no_picture_is_not_repeated(name: str, tmp_path: Path) -> None:
+    """It is named as it was typed; one that a page sends is not repeated either."""
+    (path := tmp_path / "live,token.png").write_bytes(SECRET)
+    sent = f"data:image/png;base64,{b64encode(SECRET).decode()}"
+    for text, words in ((str(path), repr(str(path))), (sent, "'data:image/png;base64'")):
+        with pytest.raises(ConfigurationError) as caught:
+            Brand.of(story("ride"), {name: text})
+        assert caught.value.message == f"{name}={words} is no picture."
 
 
 def test_no_key_travels_in_a_pickle(tmp_path: Path) -> None:

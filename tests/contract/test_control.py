@@ -57,6 +57,15 @@ class TestOwner:
         response = na.http.request(method, f"{control.url}/{path}", json=body, headers=raw)
         assert (response.status_code, list(response.json())) == (status, ["error"])
 
+    def test_only_a_world_has_a_long_body(self, na: Shop) -> None:
+        """And only where its owner sends it; the rest of any other is not read."""
+        long = {"advance": "PT1S", "world": "#" * 300_000}
+        assert [ask(na, "POST", path, long).status_code for path in ("clock", "reset")] == [413, 413]
+        assert ask(na, "POST", "world", long, authorization="").status_code == 401
+        assert ask(na, "POST", "world", {"world": long["world"]}).status_code == 200
+        longer = ask(na, "POST", "world", {"world": "#" * 2_000_000})
+        assert (longer.status_code, "larger than 1835008 bytes" in longer.text) == (413, True)
+
     @pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1", "[::1]:80"])
     def test_every_name_of_loopback_is_accepted(self, na: Shop, host: str) -> None:
         """With and without a port."""

@@ -189,6 +189,27 @@ def test_a_world_is_written_and_put_back(shop: Shop, tmp_path: Path) -> None:
     assert f"{file}:" in result.output
 
 
+def test_a_world_may_be_as_large_as_the_page_says(shop: Shop, tmp_path: Path) -> None:
+    """Its line ends and quotes take two bytes each on their way; a byte more is refused by the size of the file."""
+    file, row = tmp_path / "shop.yaml", '- { card: "1111" }\n'
+    text = "region: na\nchargePermissions:\n" + row * 100
+    file.write_text(text + "#" + '"' * (256 * 1024 - len(text) - 2) + "\n")
+    assert done("world", "load", str(file))["mode"] == "virtual"
+    assert len(done("objects", "chargePermissions")["objects"]) == 100
+    file.write_text(file.read_text() + "\n")
+    result = run("world", "load", str(file))
+    assert (result.exit_code, f"{file} has more than 262,144 bytes" in result.stderr) == (2, True), result.output
+
+
+def test_a_world_that_is_not_in_utf_8(shop: Shop, tmp_path: Path) -> None:
+    """The sentence is that of an emulator that starts with it."""
+    file = tmp_path / "shop.yaml"
+    file.write_bytes("clock: 2026-01-01T00:00:00Z\n# Café\n".encode("latin-1"))
+    result, start = run("world", "load", str(file)), CliRunner().invoke(main, ["emulator", "--world", str(file)])
+    words = f"{file}:1: 'utf-8' codec can't decode byte 0xe9 in position 33"
+    assert [(each.exit_code, words in each.stderr) for each in (result, start)] == [(2, True)] * 2, result.output
+
+
 def test_no_world_is_written_through_a_link(shop: Shop, tmp_path: Path) -> None:
     """One that somebody else has put in the place of the file is replaced."""
     theirs, file = tmp_path / "theirs", tmp_path / "shop.yaml"

@@ -90,7 +90,7 @@ def half_bodies(remote: Remote) -> None:
 def huge_bodies(remote: Remote) -> None:
     """Bodies of a megabyte, which are refused when they are too large and then not kept."""
     head = b"POST %s HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1073741824\r\n\r\n"
-    for path in (b"/v2/charges", b"/initiate", b"/checkout/initiate", b"/_control/clock"):
+    for path in (b"/v2/charges", b"/initiate", b"/checkout/initiate", b"/_control/clock", b"/_control/world"):
         assert flood(remote, head % path, *[MEGABYTE] * size(20, 200))[9:12] in (b"400", b"401", b"413")
 
 

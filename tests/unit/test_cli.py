@@ -691,6 +691,25 @@ def test_a_full_device_is_not_taken_for_the_folder(tmp_path: Path) -> None:
     assert done.stderr == b"ConfigurationError: This cannot be printed (No space left on device).\n"
 
 
+@pytest.mark.parametrize("buffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize(
+    ("stream", "arguments"),
+    [("stdout", "--help"), ("stdout", "--version"), ("stdout", "run --help"), ("stdout", "doctor --json"),
+     ("stderr", "doctor --json"), ("stderr", ""), ("stderr", "nonsense"), ("stderr", "keys show none.pem")],
+)  # fmt: skip
+def test_what_cannot_be_said_has_an_exit_code(stream: str, arguments: str, buffered: str) -> None:
+    """2, as for all that cannot be carried out; 1 would say that something is wrong with what was asked for."""
+    streams = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    environment = os.environ | {"PYTHONUNBUFFERED": buffered}
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.Popen(
+            [*COMMAND, *arguments.split()], **{**streams, stream: full}, text=True, env=environment
+        )
+    _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2, said
+    assert stream == "stderr" or "No space left on device" in said.splitlines()[-1], said
+
+
 def test_the_package_runs_as_a_module() -> None:
     """As the command does, under the command's name."""
     module = [sys.executable, "-m", "amazonpay_nb"]

@@ -34,8 +34,13 @@ def started(checkout: Path, *arguments: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "variables",
-    [{}, {"HOME": "/nonexistent", "TZ": "America/St_Johns"}, {"LC_ALL": "de_DE.ISO-8859-1", "PYTHONHASHSEED": "42"}],
-    ids=["no variables", "no home", "another locale"],
+    [
+        {},
+        {"HOME": "/nonexistent", "TZ": "America/St_Johns"},
+        {"LC_ALL": "de_DE.ISO-8859-1", "PYTHONHASHSEED": "42"},
+        {"TQDM_MININTERVAL": "x", "TQDM_NCOLS": "x"},
+    ],
+    ids=["no variables", "no home", "another locale", "bars of another form"],
 )
 def test_a_run_needs_little(checkout: Path, tmp_path: Path, variables: dict[str, str]) -> None:
     """Nothing is written but what it was asked for, and the notebook passes."""

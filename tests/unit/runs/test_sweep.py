@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shlex
 import shutil
@@ -262,6 +263,39 @@ def test_the_cases_can_be_listed(tmp_path: Path) -> None:
     run = CliRunner().invoke(main, ["run", "11", "-p", "outcome", "soft", "--out", str(tmp_path / "out")])
     assert (run.exit_code, (tmp_path / "out").exists()) == (2, False)
     assert "outcome='soft' does not exist" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("limit", "options", "words"),
+    [
+        ("ulimit -S -n 90", ["--jobs", "4"], "4 passed"),
+        ("ulimit -n 100", [], "4 passed"),
+        ("ulimit -n 130", ["--jobs", "4"], "allows 130.\nChoose --jobs 2, or raise the limit."),
+        ("ulimit -n 90", [], "need 96 open files, and this system allows 90.\nRaise the limit."),
+    ],
+    ids=["a limit that can be raised", "as many jobs as have room", "too many jobs", "no room"],
+)  # fmt: skip
+def test_there_are_files_for_every_job(limit: str, options: list[str], words: str, tmp_path: Path) -> None:
+    """The limit of open files is raised as far as the jobs need, or they are as many as it allows."""
+    write(tmp_path, "mine", "count")
+    path = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2, 3, 4]})
+    done = subprocess.run(
+        ["sh", "-c", f'{limit} && exec "$0" "$@"', sys.executable, "-m", "amazonpay_nb", "sweep", path, *options,
+         "--out", tmp_path / "out"], capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHON_CPU_COUNT": "64"},
+    )  # fmt: skip
+    assert (done.returncode, words in done.stdout + done.stderr) == (2 * ("passed" not in words), True), done
+
+
+def test_jobs_follow_the_cores_that_a_process_may_use() -> None:
+    """Up to as many as --jobs takes: a container has fewer than its host, and a large host has more."""
+    script = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nfrom amazonpay_nb.runs.runner import "
+    for count, jobs in (("default", 1), ("100", 64 if sys.version_info >= (3, 13) else 1)):
+        done = subprocess.run(
+            [sys.executable, "-c", f"{script}jobs_here; print(jobs_here(None, 100))"], check=True, text=True,
+            capture_output=True, env=os.environ | {"PYTHON_CPU_COUNT": count},
+        )  # fmt: skip
+        assert done.stdout == f"{jobs}\n"
 
 
 COUNTS = """from pathlib import Path
