@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.emulator.notifications import post
 from tests.emulated import Shop
 from tests.exit_codes import pytest_sessionfinish as pytest_sessionfinish
 from tests.processes import PATIENCE
@@ -21,6 +22,8 @@ settings.load_profile("unhurried")
 
 # What httpx waits for where nobody says how long: its five seconds are less than a busy machine stands still.
 httpx._config.DEFAULT_TIMEOUT_CONFIG.__init__(PATIENCE)  # type: ignore[misc]
+# So are those of a delivery, whose endpoint is often in the same process.
+post.DELIVERY_TIMEOUT_SECONDS, post.LONGEST_WAIT_SECONDS = PATIENCE, 4 * PATIENCE
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and the programs that they start would, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)

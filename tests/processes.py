@@ -68,9 +68,9 @@ emulator.run()
 def until(condition: Callable[[], object]) -> bool:
     """Wait for a condition, and give whether it holds."""
     deadline = time.monotonic() + PATIENCE
-    while not condition() and time.monotonic() < deadline:
+    while not (value := condition()) and time.monotonic() < deadline:
         time.sleep(0.02)
-    return bool(condition())
+    return bool(value)
 
 
 class Remote:

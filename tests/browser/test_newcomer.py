@@ -76,6 +76,7 @@ def test_the_keyboard_scrolls_an_output_that_is_too_wide(lab: Lab) -> None:
         notebook.run_all()
         notebook.finish()
         output = page.locator(".jp-OutputArea-output").last
+        page.wait_for_function("it => it.scrollWidth > it.clientWidth", arg=output.element_handle())
         notebook.ask("panel.content.node.focus();")
         page.keyboard.press("Tab")
         expect(output).to_be_focused()

@@ -5,13 +5,14 @@ import socket
 from contextlib import ExitStack, suppress
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from amazonpay_nb import connection
 from amazonpay_nb.connection import MAX_HEAD_BYTES
 from amazonpay_nb.emulator import Emulator
 from tests.emulated import Shop, usd
-from tests.processes import PATIENCE
+from tests.processes import PATIENCE, until
 
 
 def raw(shop: Shop, text: bytes) -> bytes:
@@ -114,11 +115,11 @@ def test_a_trailer_is_no_header(na: Shop) -> None:
     assert b"MissingHeader" in text
 
 
-def test_a_trailer_that_closes_the_connection_closes_it(na: Shop) -> None:
+def test_a_trailer_that_closes_the_connection_closes_it(na: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """At once, before it would be closed for being idle: nothing that follows is read."""
     head = "POST /v2/charges HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\n"
+    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 2 * PATIENCE)
     with connect(na.emulator) as client:
-        client.settimeout(20)
         client.sendall(f"{head}2\r\n{{}}\r\n0\r\nconnection: close\r\n\r\nGET / HTTP/1.1\r\n\r\n".encode())
         text = b"".join(iter(lambda: client.recv(65536), b""))
     assert [part[:3] for part in text.split(b"HTTP/1.1 ")[1:]] == [b"400"]
@@ -205,13 +206,19 @@ def test_a_request_arrives_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of one is refused, an unused connection closed, and a client that does not read its answers dropped."""
     monkeypatch.setattr(connection, "PATIENCE_SECONDS", 1.0)
     with Emulator("na", seed=7) as emulator, Shop(emulator) as shop:
-        emulator.faults("getCharge", "delay", seconds=1.5)  # whoever waits for an answer may wait
+        emulator.faults("getCharge", "delay", seconds=1.5, times=100)  # whoever waits for an answer may wait
         call = b"POST /v2/charges HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 9\r\n\r\n"
-        for begun, answer in ((b"", b""), (call[:20], b"HTTP/1.1 408"), (call, b"HTTP/1.1 408")):
-            with connect(emulator) as client:
-                client.sendall(begun)
-                assert b"".join(iter(lambda: client.recv(65536), b""))[:12] == answer
-        assert raw(shop, request(shop, "/v2/charges/x", "connection: close")).startswith(b"HTTP/1.1 404")
+        whole = request(shop, "/v2/charges/x", "connection: close")
+
+        def answer(begun: bytes) -> bytes:
+            """On a busy machine, the connection may have been closed before this has begun."""
+            with suppress(ConnectionError):
+                return raw(shop, begun)[:12]
+            return b""
+
+        assert answer(b"") == b""
+        for begun, status in ((call[:20], b"408"), (call, b"408"), (whole, b"404")):
+            assert until(lambda begun=begun, status=status: answer(begun) == b"HTTP/1.1 " + status)  # type: ignore[misc]
         with connect(emulator) as client, suppress(ConnectionError):
             while True:
                 client.sendall(b"GET /checkout.js HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n" * 1000)
@@ -245,5 +252,10 @@ def test_a_handshake_counts_and_ends_in_time(monkeypatch: pytest.MonkeyPatch, pa
             with suppress(ConnectionError):
                 assert stranger.recv(1) == b""  # within the half minute that `connect` allows
         if patience < 60:  # they still hold their ends
-            with Shop(emulator) as shop:
-                assert shop.wallet()
+
+            def answers() -> bool:
+                with suppress(httpx.TransportError), Shop(emulator) as shop:
+                    return bool(shop.wallet())
+                return False
+
+            assert until(answers)

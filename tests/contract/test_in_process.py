@@ -103,7 +103,7 @@ def test_a_fault_is_the_same_error(fault: str) -> None:
 
     def play(shop: Shop) -> object:
         wallet = shop.wallet()
-        shop.emulator.faults("createCharge", fault, seconds=1, times=2)
+        shop.emulator.faults("createCharge", fault, seconds=3, times=2)
         shop.http.timeout = httpx.Timeout(PATIENCE, read=0.1 if fault == "delay" else PATIENCE)
         lost = outcome(lambda: shop.try_charge(wallet, key="once"))
         with AmazonPayClient(

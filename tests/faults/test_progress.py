@@ -128,6 +128,6 @@ def test_a_notebook_whose_kernel_died_runs_again(name: str) -> None:
 def _notebook(path: Path) -> NotebookClient:
     notebook = nbformat.read(path, as_version=4)
     return NotebookClient(
-        notebook, kernel_manager_class=PortlessKernel, timeout=PATIENCE, shutdown_kernel="immediate",
-        resources={"metadata": {"path": str(path.parent)}},
+        notebook, kernel_manager_class=PortlessKernel, timeout=PATIENCE, iopub_timeout=PATIENCE,
+        shutdown_kernel="immediate", resources={"metadata": {"path": str(path.parent)}},
     )  # fmt: skip

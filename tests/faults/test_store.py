@@ -188,7 +188,7 @@ class TestRestarting:
         with log.open("rb") as held:
             fcntl.flock(held, fcntl.LOCK_SH)
             ends = list[bool]()
-            threading.Timer(0.1, lambda: (ends.append(True), fcntl.flock(held, fcntl.LOCK_UN))).start()
+            threading.Timer(2, lambda: (ends.append(True), fcntl.flock(held, fcntl.LOCK_UN))).start()
             with Emulator("na", seed=7, store=store):
                 assert ends
 

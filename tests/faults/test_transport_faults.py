@@ -85,7 +85,7 @@ class TestFaults:
     def test_a_delay_ends_with_its_world(self, na: Shop, restores: bool) -> None:
         """The next test of a suite has the same ids, and is not charged for what an earlier one has asked."""
         wallet, copy = na.wallet(), na.emulator.snapshot()
-        na.emulator.faults("createCharge", "delay", seconds=0.2)
+        na.emulator.faults("createCharge", "delay", seconds=2)
         patience, na.http.timeout = na.http.timeout, httpx.Timeout(PATIENCE, read=0.05)
         with pytest.raises(httpx.ReadTimeout):
             na.try_charge(wallet)
@@ -93,7 +93,7 @@ class TestFaults:
         na.emulator.reset()
         if restores:
             na.emulator.restore(copy)
-        na.emulator.faults("getChargePermission", "delay", seconds=0.2)  # which ends later
+        na.emulator.faults("getChargePermission", "delay", seconds=2)  # which ends later
         assert na.call("getChargePermission", wallet).is_success == restores
         assert na.emulator.control.get("objects/charges")["objects"] == []
 

@@ -19,7 +19,7 @@ API, SCRIPT = "https://pay-api.amazon.com", "https://static-na.payments-amazon.c
 TRUST = ("CURL_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 _GET = "import sys, {0} as client; headers = dict(line.split(': ', 1) for line in sys.argv[2:]); print({1})"
 CLIENTS = {
-    "httpx": _GET.format("httpx", "client.get(sys.argv[1], headers=headers).text"),
+    "httpx": _GET.format("httpx", "client.get(sys.argv[1], headers=headers, timeout=300).text"),
     "requests": _GET.format("requests", "client.get(sys.argv[1], headers=headers).text"),
     "urllib": _GET.format(
         "urllib.request", "client.urlopen(client.Request(sys.argv[1], headers=headers)).read().decode()"

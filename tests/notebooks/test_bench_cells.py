@@ -17,8 +17,9 @@ def executed(*sources: str) -> list[nbformat.NotebookNode]:
     """Execute cells in one kernel; the first that fails raises its error."""
     notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
     client = NotebookClient(
-        notebook, kernel_manager_class=PortlessKernel, timeout=PATIENCE, shutdown_kernel="immediate"
-    )
+        notebook, kernel_manager_class=PortlessKernel, timeout=PATIENCE, iopub_timeout=PATIENCE,
+        shutdown_kernel="immediate",
+    )  # fmt: skip
     client.execute()
     return list(notebook.cells)
 

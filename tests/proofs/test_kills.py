@@ -85,7 +85,7 @@ def test_a_kill_under_load_loses_and_repeats_nothing(
                         _check(shop, last)
                 if number == KILLS:
                     break
-                last = Load(remote, number, moments.randint(1, MOST_CHANGES))
+                last = Load(remote, number, moments.randint(10, MOST_CHANGES))
                 with ThreadPoolExecutor(CLIENTS + BUYERS) as pool:
                     parties = [pool.submit(last.work, client) for client in range(CLIENTS)]
                     parties += [pool.submit(last.visit, buyer) for buyer in range(BUYERS)]

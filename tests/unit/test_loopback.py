@@ -181,7 +181,7 @@ def test_a_forked_process_opens_its_own_connection(tmp_path: Path, scheme: str, 
         "if lock: lock.__enter__()\n"
         "child = os.fork()\n"
         "if lock and child: lock.__exit__()\n"
-        "if not child: signal.alarm(20)\n"
+        f"if not child: signal.alarm({PATIENCE // 2})\n"
         "ports = {port() for _ in range(3)}\n"
         "http.close()\n"
         "if not child: os._exit(before in ports or len(ports) != 1)\n"

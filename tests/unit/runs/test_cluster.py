@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -25,13 +26,19 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 PACKAGE = Path(__file__).parents[3] / "amazonpay_nb"
 COMMAND = [sys.executable, "-m", "amazonpay_nb", "sweep"]
 # Like all that is below them, a worker's kernels have its process number in their environment.
-DASK = ["/bin/sh", "-c", 'export WORKER=$$; exec "$@"', "sh", sys.executable, "-m", "dask"]
+DASK = ["/bin/sh", "-c", 'export WORKER=$$; ulimit -S -n 1024; exec "$@"', "sh", sys.executable, "-m", "dask"]
 Process = subprocess.Popen[str]
 DEADLY = """import os, signal
 if count == 2:
     os.kill(int(os.environ["WORKER"]), signal.SIGKILL)"""
 WAITS = """    while not pathlib.Path(flag).exists():
         time.sleep(0.1)"""
+LATE = f"""import pathlib, time
+def dask_setup(worker):
+    flag = {{flag!r}}
+    print("It has not joined yet.", flush=True)
+{WAITS}
+"""
 STAYS = """import time
 time.sleep(300 * (count - 1))"""
 
@@ -59,7 +66,7 @@ class Cluster:
 
     def worker(self, name: str, threads: int = 1, waits_for: str = "Registered to", **variables: str) -> Process:
         """Start a worker; its log has the words when this returns, which are that it is there."""
-        nanny = "--no-nanny" if waits_for == "Registered to" else "--nanny"  # one without ends where its start fails
+        nanny = "--nanny" if waits_for == "ModuleNotFoundError" else "--no-nanny"  # one without ends with its start
         process = self._start(name, "worker", self.address, nanny, "--nthreads", threads, **variables)
         assert until(lambda: waits_for in (self._folder / name / "log").read_text())
         return process
@@ -109,6 +116,7 @@ def test_a_cluster_that_loses_a_worker_gives_what_this_machine_gives(cluster: Cl
     away, here = tmp_path / "away", tmp_path / "here"
     with sweep(path, away, "--scheduler", cluster.address) as process:
         assert until(has_lines(away))
+        assert resource.prlimit(two.pid, resource.RLIMIT_NOFILE)[0] > 1024  # as its threads may need
         two.kill()
         assert ends(process)[0] == 0
     with sweep(path, here) as process:
@@ -155,6 +163,7 @@ def test_a_cluster_that_cannot_be_used_is_named(
     assert "--jobs and --cold are for this machine" in refusal("tcp://127.0.0.1:1", "--jobs", "2")
     monkeypatch.setattr(clusters, "_PATIENCE_SECONDS", 10)
     assert f"The scheduler at {cluster.address} has no worker." in refusal(cluster.address)
+    monkeypatch.setattr(clusters, "_PATIENCE_SECONDS", PATIENCE)
     with cluster.worker("other", PYTHONPATH=other_version(tmp_path)) as other:
         assert "there is version 99 of amazonpay-nb; here is " in refusal(cluster.address)
         other.kill()
@@ -176,7 +185,7 @@ def test_a_worker_that_hangs_is_named(cluster: Cluster, tmp_path: Path) -> None:
     with sweep(path, out, "--scheduler", cluster.address) as process:
         assert ends(process)[0] == 0
     cluster.worker("lean", waits_for="ModuleNotFoundError", PYTHONPATH=without_workbook(tmp_path / "lean"))
-    with sweep(path, out, "--scheduler", cluster.address, DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="5s") as process:
+    with sweep(path, out, "--scheduler", cluster.address, DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="8s") as process:
         code, output = ends(process)
     assert (code, "Traceback" in output) == (2, False), output
     (address,) = re.findall("Start worker at: +(.*)", (tmp_path / "cluster" / "lean" / "log").read_text())
@@ -213,7 +222,8 @@ def test_what_is_no_scheduler_is_named(tmp_path: Path) -> None:
             "": "missing port",
         }
         for address, reason in reasons.items():
-            with sweep(path, tmp_path / "out", "--scheduler", address, **patience) as process:
+            limits = patience if reason == "it says nothing" else {}
+            with sweep(path, tmp_path / "out", "--scheduler", address, **limits) as process:
                 code, output = ends(process)
             assert (code, "Traceback" in output) == (2, False), output
             assert output.startswith(f"ConfigurationError: No scheduler answers at {address}: {reason}")
@@ -225,10 +235,13 @@ def test_a_sweep_that_has_lost_its_workers_ends(cluster: Cluster, tmp_path: Path
     write(tmp_path, "mine", f"import pathlib, time\nfor flag in {list(map(str, flags))}[:count - 1]:\n{WAITS}")
     path, out = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2, 3]}), tmp_path / "out"
     one = cluster.worker("one")
+    # What it takes to start does not count; where `one` was, it joins at once.
+    (tmp_path / "late.py").write_text(LATE.format(flag=str(flags[0])))
+    preload = {"DASK_DISTRIBUTED__WORKER__PRELOAD": repr([str(tmp_path / "late.py")])}
+    two = cluster.worker("two", waits_for="It has not joined yet.", **preload)
     with sweep(path, out, "--scheduler", cluster.address, DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="15s") as process:
         assert until(has_lines(out))
         one.kill()
-        two = cluster.worker("two")
         flags[0].touch()
         assert until(has_lines(out, 2))
         two.kill()
@@ -254,9 +267,10 @@ def test_a_worker_that_dies_before_it_is_asked_costs_no_case(
         if next(calls) > 1:  # the first is before the versions are compared
             worker.kill()
             assert until(lambda: not client.nthreads())
+            monkeypatch.setattr(clusters, "_PATIENCE_SECONDS", 2)  # there is nothing left to wait for
 
     monkeypatch.setattr(Client, "wait_for_workers", and_lose_it)
-    monkeypatch.setattr(clusters, "_PATIENCE_SECONDS", 10)
+    monkeypatch.setattr(clusters, "_PATIENCE_SECONDS", PATIENCE)
     done = command(path, "--out", out, "--scheduler", cluster.address)
     assert done.exit_code == 2, done.output
     assert f"The scheduler at {cluster.address} has no worker." in done.output

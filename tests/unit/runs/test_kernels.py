@@ -58,6 +58,21 @@ def alive(pid: int) -> bool:
     return True
 
 
+REMAKE = """import os, time
+from pathlib import Path
+folder = Path(os.environ["JUPYTER_RUNTIME_DIR"])
+if not os.fork():
+    os.setsid()
+    while folder.exists():
+        time.sleep(0.01)
+    folder.mkdir()
+    (folder / "kernel.json").write_text("a key")
+    Path(os.environ["PID_FILE"]).write_text("made anew")
+    os._exit(0)
+Path(os.environ["PID_FILE"]).touch()
+time.sleep(600)"""
+
+
 @pytest.fixture
 def silent_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A kernel that starts, notes that it did, and never answers its first request."""
@@ -75,6 +90,15 @@ def test_a_kernel_that_never_answers_is_given_up_and_tried_once_more(
 ) -> None:
     """A time-out, one more try, and a clear message."""
     monkeypatch.setattr(kernels, "START_SECONDS", 2)
+    launch = local_provisioner.launch_kernel
+
+    def noted(*arguments: Any, **settings: Any) -> Any:
+        before = silent_kernel.read_text() if silent_kernel.exists() else ""
+        process = launch(*arguments, **settings)
+        assert until(lambda: silent_kernel.exists() and silent_kernel.read_text() != before)
+        return process  # its seconds count from now
+
+    monkeypatch.setattr(local_provisioner, "launch_kernel", noted)
     summary = run([notebook(tmp_path, "1")], {}, out=tmp_path / "out")
     assert summary.runs[0].error == "RuntimeError: Kernel didn't respond in 2 seconds"
     assert silent_kernel.read_text() == "xx"
@@ -163,6 +187,21 @@ def test_a_run_that_is_stopped_leaves_no_kernel_and_no_verdict(
     assert until(lambda: not list(temporary.iterdir()))
 
 
+@pytest.mark.parametrize("options", [[], ["--cold"]], ids=["warm", "cold"])
+def test_a_folder_that_a_kernel_makes_anew_goes_too(tmp_path: Path, options: list[str]) -> None:
+    """A kernel that starts when its run is killed makes its folder once more, and notices later that it is alone."""
+    paths, mark, place = with_another(notebook(tmp_path, REMAKE)), tmp_path / "mark", tmp_path / "tmp"
+    place.mkdir()
+    command = [*COMMAND, "run", *map(str, paths), "--jobs", "1", *options, "--out", str(tmp_path / "out")]
+    with subprocess.Popen(
+        command, env=os.environ | {"PID_FILE": str(mark), "TMPDIR": str(place)}, stdout=subprocess.DEVNULL
+    ) as process:
+        assert until(mark.exists)
+        process.kill()
+    assert until(mark.read_text)
+    assert until(lambda: not any(place.iterdir()))
+
+
 # A server that a cell starts, in the way of one that does not end at the terminal's Ctrl-C either.
 CHILD = """import os, signal, subprocess, sys
 from pathlib import Path
@@ -178,7 +217,10 @@ ENDS = {
 
 def ended(pid: int) -> bool:
     """Whether a process has gone, or is about to: nobody may have asked how it ended."""
-    return not alive(pid) or Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] == "Z"
+    try:
+        return not alive(pid) or Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):  # it has gone meanwhile
+        return not alive(pid)
 
 
 @pytest.mark.parametrize("warm", [False, True])
@@ -224,7 +266,7 @@ def test_an_interrupt_ends_a_run_that_sleeps(
     tmp_path: Path, silent_kernel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A signal that another thread takes, or that comes a moment too early, wakes nobody."""
-    monkeypatch.setattr(kernels, "START_SECONDS", 10)
+    monkeypatch.setattr(kernels, "START_SECONDS", PATIENCE)
 
     def interrupt() -> None:
         assert until(lambda: silent_kernel.exists() and silent_kernel.read_text())
@@ -357,3 +399,12 @@ def test_a_notebook_leaves_nothing_to_the_next_kernel_of_its_thread(tmp_path: Pa
         (tmp_path / "out").mkdir()
         run_one(Notebook.read(path), {}, tmp_path / "out")
         assert "'none'" in executed(path)
+
+
+def test_outputs_may_come_long_after_the_end_of_their_cell(tmp_path: Path) -> None:
+    """As on a machine that has other things to do."""
+    source = "import sys, time\nsys.stdout.flush_timeout = sys.stderr.flush_timeout = 0\n"
+    source += "get_ipython().kernel.iopub_thread.schedule(lambda: time.sleep(5))\n'late'"
+    assert run([notebook(tmp_path, source)], {}, out=tmp_path / "out").passed
+    (cell,) = nbformat.read(tmp_path / "out/one.ipynb", 4).cells
+    assert cell.outputs[0].data["text/plain"] == "'late'"

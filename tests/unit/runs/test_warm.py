@@ -195,8 +195,8 @@ def test_other_programs_can_use_it(kernel: tuple[KernelManager, BlockingKernelCl
     reply = ask(client, "import os, subprocess\nit = os.getppid(), subprocess.Popen(['sleep', '600']).pid")
     parent, child = ast.literal_eval(reply["user_expressions"]["it"]["data"]["text/plain"])
     assert parent != os.getpid()
-    client.execute("import time\nprint('here')\nwhile True: time.sleep(0.01)")
-    while client.get_iopub_msg(timeout=PATIENCE)["content"].get("text") != "here\n":
+    client.execute("import time\nprint('here', end='')\nwhile True: time.sleep(0.01)")
+    while client.get_iopub_msg(timeout=PATIENCE)["content"].get("text") != "here":
         pass
     manager.interrupt_kernel()
     assert client.get_shell_msg(timeout=PATIENCE)["content"]["ename"] == "KeyboardInterrupt"

@@ -127,9 +127,12 @@ def test_a_cell_that_runs_again_replaces_its_workbench_and_no_other() -> None:
             }
             message = client.session.msg("execute_request", content, metadata={"cellId": cell})
             client.shell_channel.send(message)
-            printed = ""
-            while (heard := client.get_iopub_msg(PATIENCE))["content"].get("execution_state") != "idle":
-                printed += heard["content"].get("text", "") + heard["content"].get("ename", "")
+            printed, state = "", ""
+            while state != "idle":
+                heard = client.get_iopub_msg(PATIENCE)
+                if heard["parent_header"].get("msg_id") == message["header"]["msg_id"]:  # a slow kernel was asked twice
+                    printed += heard["content"].get("text", "") + heard["content"].get("ename", "")
+                    state = heard["content"].get("execution_state", "")
             return printed
 
         assert run(CELL, "a") == run("first = wb", "b") == run(CELL, "c") == ""

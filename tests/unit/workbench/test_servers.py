@@ -19,6 +19,7 @@ from amazonpay_nb.client.guide import complete_set_up
 from amazonpay_nb.shop import Arrival, Attempt
 from amazonpay_nb.workbench import Workbench
 from tests.kernels import PortlessKernel
+from tests.processes import PATIENCE
 
 HERE = Starlette(routes=[Route("/", lambda request: PlainTextResponse("here"))])
 
@@ -123,8 +124,9 @@ def test_it_names_the_cell_that_has_made_it() -> None:
     read = "import urllib.request as web; print(web.urlopen(server.url).read().decode())"
     cells = [new_code_cell(source) for source in (make, serve, read)]
     NotebookClient(
-        new_notebook(cells=cells), kernel_manager_class=PortlessKernel, shutdown_kernel="immediate"
-    ).execute()
+        new_notebook(cells=cells), kernel_manager_class=PortlessKernel, iopub_timeout=PATIENCE,
+        shutdown_kernel="immediate",
+    ).execute()  # fmt: skip
     page = cells[-1].outputs[0].text
     assert "Cell [2] of your notebook made it:" in page
     assert "[Route(&#x27;/paid&#x27;, print)]))  # &lt;mine&gt;</pre>" in page
