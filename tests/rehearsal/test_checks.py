@@ -1,8 +1,6 @@
-"""The checks of button, refunds, notifications and requests: the example shop passes, one mistake fails its check."""
+"""The checks of button, refunds, notifications and requests: who is right passes, and what cannot be seen is said."""
 
-import json
 import re
-import sys
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
@@ -16,34 +14,15 @@ from amazonpay_nb.rehearsal import PlanFile, books, browser, checks, example, pl
 from amazonpay_nb.rehearsal.notifications import SENDINGS
 from amazonpay_nb.rehearsal.plan import ROWS, rows_of
 from amazonpay_nb.rehearsal.play import Play
-from amazonpay_nb.rehearsal.rehearsal import Rehearsal, Result, judge_of
-from tests.rehearsal.plans import EACH_WAY
+from amazonpay_nb.rehearsal.rehearsal import judge_of
+from tests.rehearsal.plans import EACH_WAY, EXAMPLE, example_plan as plan, seen
 
-EXAMPLE = example("shop_python")
 WITHOUT_BUYER = ("genuine", "forged", "foreign-certificate", "unknown-object", "fast-answer")
 needs_chromium = pytest.mark.usefixtures("chromium_path")
 
 
 def group(name: str) -> list[str]:
     return [each for each in ROWS if each.partition(".")[0] == name]
-
-
-def plan(folder: Path, *, file: Path = EXAMPLE, mistake: str = "", proxy: bool = False, drop: str = "") -> Path:
-    """The example's plan, with a mistake, in the other wiring, or without one of its lines."""
-    text = file.read_text("utf-8").replace("[server]", f"[server]\ndirectory = {json.dumps(str(file.parent))}")
-    if mistake:
-        command = [sys.executable, str(Path(__file__).with_name("wrong_shop.py"))]
-        text = text.replace('["python", "shop.py"]', json.dumps(command))
-        text = text.replace("[server.environment]", f'[server.environment]\nMISTAKE = "{mistake}"')
-    lines = text.replace('wiring = "settings"', f'wiring = "{"proxy" if proxy else "settings"}"').splitlines()
-    unwanted = [name for name in ("AMAZON_PAY_URL", "AMAZON_PAY_SCRIPT") if proxy] + [drop or "no line"]
-    path = folder / "plan.toml"
-    path.write_text("\n".join(line for line in lines if not line.startswith(tuple(unwanted))), "utf-8")
-    return path
-
-
-def seen(rehearsal: Rehearsal, status: str = "failed") -> dict[str, str]:
-    return {one.row.id: one.seen for one in rehearsal.results if one.status == status}
 
 
 @pytest.mark.browser
@@ -124,59 +103,6 @@ def test_not_every_host_of_amazons_is_that_of_notifications(tmp_path: Path) -> N
     found = seen(rehearse(path, browser="none", only=[name, "notification.genuine"]))
     assert [*found] == [name]
     assert found[name].startswith("The server fetches a stranger's certificate, and answers ")
-
-
-@pytest.mark.browser
-@needs_chromium
-@pytest.mark.parametrize(
-    ("mistake", "check", "others", "says"),
-    [
-        ("one-version", "notification.genuine", (), "A notification, signature version 2 is answered by 400"),
-        ("old-version", "notification.forged", (), "of version 2 signed with another key is answered by 200"),
-        ("no-certificate", "notification.forged", (), "whose certificate Amazon does not have is answered by 200"),
-        ("goods-by-both", "charge.same-order-twice", (), "The buyer pays, or gets the goods, more than once"),
-        ("goods-by-each", "notification.duplicate", (), "The buyer pays, or gets the goods, more than once"),
-        ("new-keys", "charge.lost-answer", ("charge.server-error",), "39.98 of 19.99 USD is held or taken"),
-        ("new-keys", "charge.same-order-twice", ("charge.paid",), "The buyer pays, or gets the goods, more than once"),
-        ("new-keys", "refund.lost-answer", ("refund.server-error",), "The amount is refunded more than once"),
-        ("each-error-declines", "charge.server-error", ("charge.throttled",), "0 of 19.99 USD is held or taken"),
-        ("charge-later", "charge.lost-answer", (), "more than once|39.98 of 19.99 USD"),
-        ("refund-later", "refund.lost-answer", (), "The amount is refunded more than once"),
-        ("last-order-back", "refund.done", ("refund.lost-answer",), "The charge of another order is refunded"),
-        ("refund-swallowed", "refund.server-error", ("refund.done",), "0 of 9.95 USD is refunded"),
-        ("any-charge-of-the-number", "notification.foreign-charge", ("charge.paid",), "the order counts as paid"),
-        ("any-charge-later", "notification.foreign-charge", ("charge.paid",), "the order counts as paid"),
-        ("pending-is-paid-later", "charge.pending", ("charge.paid",), "while its charge is pending"),
-        ("refund-is-certain-later", "refund.declined", ("refund.done",), "the server says that the order is refunded"),
-        ("any-topic", "notification.forged", (), "A notification from another topic is answered by 200"),
-        ("old-state-back", "notification.out-of-order", ("refund.done",), "after an old notification"),
-        ("never-looks", "notification.gets-object", ("notification.forged",), "No Get Charge"),
-        ("one-key", "request.idempotency-key", ("charge.same-order-twice",), "Create Charge comes with the key of"),
-        ("key-of-price", "charge.same-order-twice", ("charge.paid", "charge.pending"), "0.00 of 19.99 USD is held"),
-        ("binary-cents", "charge.paid", (), "19.98 of 19.99 USD is held or taken"),
-        ("cancel-nowhere", "set-up.cancel", ("set-up.declined",), "The buyer gets 404 at /wallets"),
-        ("all-back", "refund.lost-answer", ("refund.done",), "19.99 of 9.95 USD is refunded"),
-        ("key-as-one-line", "button.no-secret", ("button.signature",), "The private key is in what the browser got"),
-        ("key-in-a-header", "button.no-secret", ("button.signature",), "The private key is in what the browser got"),
-    ],
-)  # fmt: skip
-def test_a_mistake_fails_its_check(
-    mistake: str, check: str, others: tuple[str, ...], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was seen says what happened, and the evidence shows it."""
-    monkeypatch.setattr(books, "CALM_SECONDS", 2.0)  # a busy machine makes its mistakes late
-    monkeypatch.setattr(books, "PATIENT_SECONDS", 15.0)
-    monkeypatch.setattr(play, "ACT_SECONDS", 6.0)
-    rehearsal = rehearse(plan(tmp_path, mistake=mistake), only=(check, *others))
-    failed: dict[str, Result] = {one.row.id: one for one in rehearsal.results if one.status == "failed"}
-    assert check in failed, seen(rehearsal, "not-tried")
-    assert any(each in failed[check].seen.lower() for each in says.lower().split("|"))
-    assert failed[check].evidence or check.startswith("button")
-    # Amazon sends the other version until now, and a topic of somebody else's is signed by Amazon, too.
-    assert (failed[check].row.severity == "advice") == (mistake in ("one-version", "any-topic"))
-    if mistake != "one-key":
-        assert set(failed) == {check}
-        assert seen(rehearsal, "not-tried") == {}
 
 
 @pytest.mark.browser

@@ -24,7 +24,7 @@ PAGES = '[pages]\nset_up = "/wallet"'
 
 
 # How long a button is looked for, where the page does not ask as fast as it can, or is left only then.
-LOOK = {"asks on": 0.5, "complains": 0.5, "throws": 0.5, "downloads": 20.0, "hoards": 8.0, "loads Amazon's script": 8.0}
+LOOK = {"asks on": 0.5, "complains": 0.5, "throws": 0.5, "downloads": 8.0, "hoards": 4.0, "loads Amazon's script": 5.0}
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +140,7 @@ def test_a_page_that_computes_without_an_end_is_not_tried(tmp_path: Path, monkey
 @pytest.mark.usefixtures("chromium_path")
 def test_a_script_of_another_region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No proxy leads to it, and the server has not asked for it: the page has."""
-    monkeypatch.setattr(browser, "BUTTON_SECONDS", 8.0)
+    monkeypatch.setattr(browser, "BUTTON_SECONDS", 5.0)
     port = port_for_another()
     command = [sys.executable, BAD_SERVER, str(port), "loads Amazon's script"]
     plan = write_plan(tmp_path, port, command, wiring="proxy", more=f'region = "eu"\n{PAGES}')
