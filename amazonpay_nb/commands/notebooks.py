@@ -11,14 +11,16 @@ from amazonpay_nb.commands.options import FILE, NOTEBOOKS, OUT, PARAMETER, OfWor
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.extras import explained
 from amazonpay_nb.redaction import redact
+from amazonpay_nb.runs import MOST_JOBS
 
+_JOBS = click.IntRange(1, MOST_JOBS)
 _COLD = click.option("--cold", is_flag=True, help="Start every kernel anew, instead of forking it from one process.")
 
 
 @click.command(cls=OfWorkbook)
 @click.argument("notebooks", nargs=-1, shell_complete=completion(NOTEBOOKS, files=True))
 @PARAMETER
-@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Notebooks at the same time.")
+@click.option("--jobs", default=2, show_default=True, type=_JOBS, help="Notebooks at the same time.")
 @click.option("--offline", is_flag=True, help="Fail a notebook that tries to connect to another machine.")
 @click.option("--in-process", is_flag=True, help="No sockets, no threads; leaves 07 and 12 out.")
 @_COLD
@@ -63,7 +65,7 @@ def _part(context: click.Context, option: click.Parameter, text: str) -> tuple[i
 
 @click.command(cls=OfWorkbook)
 @click.argument("matrix", type=FILE)
-@click.option("--jobs", type=click.IntRange(1, 64), help="Cases at the same time; as many as cores when left out.")
+@click.option("--jobs", type=_JOBS, help="Cases at the same time; as many as cores when left out.")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster that runs the cases, as tcp://HOST:PORT.")
 @click.option("--shard", "part", metavar="I/N", default="1/1", callback=_part, help="Only one of N equal parts.")
 @click.option("--resume", is_flag=True, help="Skip the cases that have passed in --out.")

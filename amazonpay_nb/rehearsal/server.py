@@ -300,7 +300,7 @@ class MerchantServer:
         if len(self._printed) == _LAST_BYTES:  # the beginning is missing, by which a secret is known
             text = text.partition("\n")[2]
             key, end, rest = text.partition("-----END")
-            text = rest.partition("\n")[2] if end and "-----BEGIN" not in key else text
+            text = "…\n" + (rest.partition("\n")[2] if end and "-----BEGIN" not in key else text)
         return str(redact(text))
 
     def last_lines(self) -> str:

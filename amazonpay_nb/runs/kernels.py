@@ -25,13 +25,13 @@ from tenacity import retry, retry_if_exception, stop_after_attempt
 from traitlets import Dict, Type, default
 from traitlets.config import Config
 
+from amazonpay_nb.runs import MOST_JOBS
 from amazonpay_nb.runs.warm import WarmProvisioner
 from amazonpay_nb.temporary import TemporaryFolder
 from amazonpay_nb.workbench.kernel import PROGRESS, SESSION
 
 # A cell that takes longer is stuck, because no person is there to help.
 CELL_TIMEOUT_SECONDS = 600
-MOST_JOBS = 64  # as --jobs
 # Files that a job has open, which are sockets and pipes of its kernel, its event loop and its folders: 30 as a rule.
 # And those that a run has besides.
 FILES_OF_JOB, FILES_BESIDE = 32, 64

@@ -43,6 +43,20 @@ class TestFaults:
         assert na.charge(wallet, key="lost") == na.charge(wallet, key="lost")
         assert spent(na, wallet) == 1
 
+    def test_faults_of_one_kind_can_be_ended(self, na: Shop) -> None:
+        """Those of another kind, and of another operation, stay."""
+        wallet = na.wallet()
+        for operation, fault in (("createCharge", "reset"), ("createCharge", "status"), ("createRefund", "reset")):
+            na.emulator.faults(operation, fault, times=1000)
+        left = na.emulator.control.post("faults", operation="createCharge", fault="reset", times=0)["faults"]
+        assert [(one["operation"], one["fault"]) for one in left] == [
+            ("createCharge", "status"),
+            ("createRefund", "reset"),
+        ]
+        assert na.try_charge(wallet).status_code == 503
+        na.emulator.faults("createCharge", "status", times=0)
+        assert na.charge(wallet)
+
     def test_the_client_survives_both(self, na: Shop) -> None:
         """It repeats with the same key, so the buyer is charged once."""
         wallet = na.wallet()

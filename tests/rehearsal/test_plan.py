@@ -38,6 +38,7 @@ def read(folder: Path, text: str) -> PlanFile:
         ("127.0.0.1:8801", "shop.example:8801", 3, "no server of this machine"),
         ("127.0.0.1:8801", "127.0.0.1", 3, "no server of this machine"),
         ("127.0.0.1:8801", "127.0.0.1:one", 3, "no server of this machine"),
+        ("127.0.0.1:8801", "127.0.0.1:00", 3, "no server of this machine"),
         ("127.0.0.1:8801", "127.0.0.1:٨٨٠١", 3, "no server of this machine"),
         ('"/wallet"', r'"/\u0000"', 11, "no path of the server"),
         ("{privateKeyFile}", "{privateKey}", 8, "{privateKey} is not known; there are {url}"),
