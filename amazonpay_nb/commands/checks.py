@@ -147,8 +147,9 @@ def parity(base_url: str | None, region: str, compare: Path | None, **options: A
 @OUT
 @click.option("--headed", is_flag=True, help="Show the browser.")
 @click.option("--browser", metavar="PATH", help="The Chromium to use, or none: play only what needs no buyer.")
+@click.option("--env-file", type=FILE, help="Let somebody else start the server, with the variables written here.")
 @verdict
-def rehearse(plan: Path, out: Path, **options: Any) -> Verdict:
+def rehearse(plan: Path, out: Path, env_file: Path | None, **options: Any) -> Verdict:
     """Rehearse the server that PLAN describes, from Amazon's side: docs/own-server.md.
 
     Buyers are real browsers, Amazon is an emulator that also fails on purpose, and its books are the truth.  Nothing
@@ -161,8 +162,11 @@ def rehearse(plan: Path, out: Path, **options: Any) -> Verdict:
     from amazonpay_nb.runs.folder import report_folder
 
     with report_folder(out, REPORTS):
+        if env_file:
+            when = f"once {env_file} is there, with its variables; ten minutes at most"
+            say(f"The rehearsal waits for a server that you start {when}.", err=True)
         line = "{0.status:<9} {0.row.id} ({0.seconds:.1f} s)"
-        rehearsal = play(plan, say=lambda result: say(line.format(result)), **options)
+        rehearsal = play(plan, env_file=env_file, say=lambda result: say(line.format(result)), **options)
         write_report(rehearsal, out, finished=datetime.now(UTC))
     say(table(rehearsal))
     say(f"Report: {out / 'rehearsal.html'}")

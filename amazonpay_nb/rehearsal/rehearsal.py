@@ -126,7 +126,7 @@ def judge_of(row: Row) -> Callable[..., None]:
 
 def rehearse(
     path: Path, *, only: Sequence[str] = (), headed: bool = False, browser: str | None = None, region: str = "",
-    environment: Mapping[str, str] | None = None, say: Say = lambda result: None,
+    environment: Mapping[str, str] | None = None, env_file: Path | None = None, say: Say = lambda result: None,
 ) -> Rehearsal:  # fmt: skip
     """Play a plan.
 
@@ -135,13 +135,15 @@ def rehearse(
         browser: The Chromium to use; "none" plays only what needs no buyer, and None or "auto" looks for one.
         region: In the place of the plan's.
         environment: Variables for the server, on top of the plan's.
+        env_file: Written with all variables of a server that somebody else starts then, within ten minutes; a line
+            ``NAME=value`` each, quoted as a shell does, and gone in the end.  The plan's command is a comment.
         say: Called with each result.
     Raises:
         ConfigurationError: The plan or the server cannot be used; nothing is left running.
     """
     file = PlanFile(path)
     file.change(region, environment)
-    play = partial(_rehearse, file, rows_of(file.plan, only), headed, None if browser == "auto" else browser)
+    play = partial(_rehearse, file, rows_of(file.plan, only), headed, None if browser == "auto" else browser, env_file)
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -177,9 +179,11 @@ def _interruption(presses: list[int]) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _rehearse(file: PlanFile, rows: list[Row], headed: bool, browser: str | None, say: Say) -> Rehearsal:
+def _rehearse(
+    file: PlanFile, rows: list[Row], headed: bool, browser: str | None, env_file: Path | None, say: Say
+) -> Rehearsal:  # fmt: skip
     started, results = time.monotonic(), list[Result]()
-    with wired(file) as (emulator, server), chromium(browser, emulator, headed=headed) as opened:
+    with wired(file, env_file) as (emulator, server), chromium(browser, emulator, headed=headed) as opened:
         play = Play(file.plan, emulator, server.http, opened)
         if file.plan.buttons and not isinstance(opened, str):
             _look_for_buttons(file, play, server)

@@ -6,6 +6,7 @@ It may be anybody's: nothing that it does is waited for, or kept, without a limi
 import json
 import os
 import resource
+import shlex
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from datetime import UTC, datetime
 from http.cookiejar import Cookie
 from multiprocessing.connection import wait
 from pathlib import Path
+from textwrap import indent
 from threading import Lock, Thread
 from time import monotonic, sleep
 from typing import Any, NamedTuple, TypeVar
@@ -29,12 +31,14 @@ from amazonpay_nb.limits import in_time, whole
 from amazonpay_nb.loopback import http_client, no_cookies
 from amazonpay_nb.redaction import legible, redact
 from amazonpay_nb.rehearsal.plan import PlanFile
+from amazonpay_nb.signing.keys import write_file
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, checked_endpoint
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.temporary import watch
 
 T = TypeVar("T")
 READY_SECONDS, ANSWER_SECONDS, END_SECONDS = 30.0, 15.0, 3.0
+PERSON_SECONDS = 600.0  # for a server that somebody starts by hand
 _GLANCE_SECONDS, _LEAST_LOOKS = 0.05, 6
 _MOST_MEMORY = 1 << 30  # bytes
 _LAST_BYTES, _LAST_LINES = 20_000, 12  # of what the server prints: what is kept, and what an error repeats
@@ -140,7 +144,7 @@ def filled(value: Any, values: dict[str, str]) -> Any:
 
 
 @contextmanager
-def wired(file: PlanFile) -> Iterator[tuple[Emulator, "MerchantServer"]]:
+def wired(file: PlanFile, env_file: Path | None = None) -> Iterator[tuple[Emulator, "MerchantServer"]]:
     """Run the emulator and the server of a plan, or raise `ConfigurationError`."""
     plan, proxy = file.plan, file.plan.server.wiring == "proxy"
     tls, now = not proxy and "{caFile}" in str(plan.server), datetime.now(UTC)
@@ -158,7 +162,7 @@ def wired(file: PlanFile) -> Iterator[tuple[Emulator, "MerchantServer"]]:
             "caFile": str(emulator.proxy_ca_file or emulator.ca_file or ""), "region": emulator.region,
             "serverUrl": plan.server.url, "topicArn": emulator.topic_arn,
         }  # fmt: skip
-        with closing(MerchantServer(file, facts, emulator.refused_hosts)) as server:
+        with closing(MerchantServer(file, facts, emulator.refused_hosts, env_file)) as server:
             server.start()
             yield emulator, server
 
@@ -173,15 +177,19 @@ def listens(url: str) -> bool:
 
 
 class MerchantServer:
-    """The server of a plan: a process of ours, or one that runs already.
+    """The server of a plan: a process of ours, one that somebody else starts, or one that runs already.
 
     Args:
         facts: Fill the plan's placeholders.
         refused_hosts: Those that the proxy has refused by now.
+        env_file: Gets the server's variables, for somebody who starts it.
     """
 
-    def __init__(self, file: PlanFile, facts: dict[str, str], refused_hosts: Set[str] = frozenset()) -> None:
+    def __init__(
+        self, file: PlanFile, facts: dict[str, str], refused_hosts: Set[str] = frozenset(), env_file: Path | None = None
+    ) -> None:
         self._file, self._facts, self._plan, self._refused = file, facts, file.plan.server, refused_hosts
+        self._env_file, self._written = env_file, list[Path]()
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Any = None  # in which it prints
         self._printed, self._hearing = b"", Lock()
@@ -204,24 +212,33 @@ class MerchantServer:
                             os.kill(int(folder.name), number)
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(END_SECONDS)
+        for path in self._written:
+            path.unlink(missing_ok=True)
         self.http.close()
 
+    def _variables(self) -> dict[str, str]:
+        """Return the variables of the plan, and those that lead to the emulator."""
+        # It is on this machine, where a proxy of the environment finds nothing.
+        direct = [os.environ.get("NO_PROXY"), os.environ.get("no_proxy"), _DIRECT["NO_PROXY"]]
+        variables: dict[str, str] = dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(filter(None, direct)))
+        if proxy := self._facts["proxyUrl"]:
+            variables |= _DIRECT | dict.fromkeys(_PROXY, proxy) | dict.fromkeys(_AUTHORITY, self._facts["caFile"])
+        variables |= filled(self._plan.environment, self._facts)
+        return variables
+
     def _environment(self) -> dict[str, str]:
-        environment, proxy = dict(os.environ), self._facts["proxyUrl"]
-        # The emulator is on this machine, where a proxy of the environment finds nothing.
-        direct = [environment.get("NO_PROXY"), environment.get("no_proxy"), _DIRECT["NO_PROXY"]]
-        environment |= dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(filter(None, direct)))
+        environment = dict(os.environ)
         if "VIRTUAL_ENV" not in environment:  # ``python`` is then the one that runs this
             environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
-        if proxy:
-            environment |= _DIRECT | dict.fromkeys(_PROXY, proxy) | dict.fromkeys(_AUTHORITY, self._facts["caFile"])
-        own: dict[str, str] = filled(self._plan.environment, self._facts)
-        return environment | own | {"AMAZONPAY_NB_REHEARSAL": self._facts["privateKeyFile"]}
+        return environment | self._variables() | {"AMAZONPAY_NB_REHEARSAL": self._facts["privateKeyFile"]}
 
-    def _begin(self) -> None:
+    def _make_room(self, advice: str) -> None:
         if listens(self._plan.url):
             problem = f"something answers at {self._plan.url} already."
-            raise self._file.error(problem, "server", "url", advice="Stop it, or leave out start to rehearse it.")
+            raise self._file.error(problem, "server", "url", advice=advice)
+
+    def _begin(self) -> None:
+        self._make_room("Stop it, or leave out start to rehearse it.")
         command: list[str] = filled([*self._plan.start], self._facts)
         try:
             # In a session of its own: Ctrl-C is ours to answer, and what it starts ends with it.
@@ -237,16 +254,27 @@ class MerchantServer:
             reason = getattr(error, "strerror", error)
             raise self._file.error(f"{command[0]!r} cannot be started: {reason}.", "server", "start") from None
 
+    def _invite(self, env_file: Path) -> None:
+        self._make_room("Stop it: it does not have the variables of this rehearsal.")
+        command = shlex.join(filled([*self._plan.start], self._facts)) or "your server"
+        lines = [f"{name}={shlex.quote(value)}\n" for name, value in self._variables().items()]
+        text = indent(f"In {self._file.folder}: {command}\n", "# ") + "".join(lines)
+        self._written.append(write_file(env_file, text.encode(), mode=0o600, overwrite=False))
+
     def start(self) -> None:
         """Start it, where that is ours to do, and wait until it is ready."""
-        if self._plan.start:
+        seconds = PERSON_SECONDS if self._env_file else READY_SECONDS
+        if self._env_file:
+            self._invite(self._env_file)
+        elif self._plan.start:
             self._begin()
         elif self._plan.environment and listens(self._plan.url):
             problem = "a server that runs already does not get these variables: they are new in each rehearsal."
-            raise self._file.error(problem, "server", "environment", advice="Write start = […], too.")
-        end, seen, answered = monotonic() + READY_SECONDS, "there is no answer", False
+            raise self._file.error(problem, "server", "environment", advice="Write start = […], or use --env-file.")
+        end, seen, answered = monotonic() + seconds, "there is no answer", False
         while monotonic() < end:
-            self.check("before it was ready")
+            if not self._env_file:
+                self.check("before it was ready")
             try:
                 status = in_time(min(ANSWER_SECONDS, end - monotonic()), self._ready)
                 if status < httpx.codes.INTERNAL_SERVER_ERROR:
@@ -258,7 +286,7 @@ class MerchantServer:
                 if not (answered and late):  # the last look may be a short one
                     seen = f"there is no answer ({type(error).__name__})"
             sleep(_GLANCE_SECONDS)
-        problem = f"the server is not ready: after {READY_SECONDS:g} s {seen} at {self._plan.url}{self._plan.ready}."
+        problem = f"the server is not ready: after {seconds:g} s {seen} at {self._plan.url}{self._plan.ready}."
         raise self._file.error(problem, "server", "ready", advice=self.last_lines())
 
     def _ready(self) -> int:
