@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,14 +36,21 @@ if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
 for direct in ("no_proxy", "NO_PROXY"):
     os.environ[direct] = ",".join(filter(None, ["localhost", "127.0.0.1", os.environ.get(direct)]))
 
-# Folders with few tests that take long: they come first, so that no worker is left alone with one in the end.
-LONG = ["lab", "browser", "interop", "notebooks", "proofs", "rehearsal"]
+# Folders with few tests that take long: they come first, so that no worker is left alone with one in the end, and with
+# a file of each in turn, since those of one folder compute, and those of another wait.
+LONG = ["browser", "rehearsal", "notebooks", "proofs", "interop"]
 # Its files share a JupyterLab, so they are one piece of work.
 TOGETHER = "tests/browser/lab"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: [*LONG, item.path.parent.name].index(item.path.parent.name))
+    turns, files = Counter[str](), dict[Path, tuple[int, int]]()
+    for path in dict.fromkeys(item.path for item in items):
+        folder = path.parent.name
+        is_long, is_first = folder in LONG, str(path.parent).endswith(TOGETHER)
+        files[path] = (0 if is_first else 1 + turns[folder] if is_long else len(items), [*LONG, folder].index(folder))
+        turns[folder] += 1
+    items.sort(key=lambda item: files[item.path])
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -17,8 +17,7 @@ class Order:
 
     def __init__(self, books: Books, buyer: Buyer, amount: Decimal = USUAL_AMOUNT) -> None:
         price = format_amount(amount, books.currency)
-        self.books, self.buyer, self.amount, self._before = books, buyer, Decimal(price), Decimal(0)
-        self._before = self.money()
+        self.books, self.buyer, self.amount, self._first = books, buyer, Decimal(price), len(books.objects("charges"))
         self.values = {"order": next(books.orders), "amount": price, "currency": books.currency}
         self.price = f"{price} {books.currency}"
 
@@ -34,14 +33,18 @@ class Order:
         charge = self.books.objects("charges")[-1]
         return Subject("CHARGE", charge["chargeId"], charge["chargePermissionId"])
 
+    def _charges(self) -> list[dict[str, Any]]:
+        """Return those that came since there is this order."""
+        return self.books.objects("charges")[self._first :]
+
     def money(self) -> Decimal:
-        """Return what is held or taken since there is this order, which is what uses up a month's limit."""
-        right = (row for row in self.books.objects("charges") if _currency(row) == self.books.currency)
-        return sum(map(counted_in_month, right), -self._before)
+        """Return what they hold or have taken, which is what uses up a month's limit."""
+        right = (row for row in self._charges() if _currency(row) == self.books.currency)
+        return sum(map(counted_in_month, right), Decimal(0))
 
     def _oddities(self) -> list[str]:
         """Return for each charge whether its wallet or its currency is another than the order's, as a clause."""
-        charges, wallet, currency = self.books.objects("charges"), self.buyer.permission, self.books.currency
+        charges, wallet, currency = self._charges(), self.buyer.permission, self.books.currency
         foreign = ["" if row["chargePermissionId"] == wallet else " in another buyer's wallet" for row in charges]
         others = ["" if _currency(row) == currency else f" in {_currency(row)}" for row in charges]
         return [*map(str.__add__, foreign, others)]
@@ -97,7 +100,8 @@ class Order:
     def situation(self, answer: Answer | None = None) -> str:
         """Return what is the case, after an action if any, as a sentence."""
         clause = f"; {self.words()}" if self.books.plan.actions.state else ""
-        charges = ", ".join(map(str.__add__, self.books.states("charges"), self._oddities())) or "none"
+        states = [row["statusDetails"]["state"] for row in self._charges()]
+        charges = ", ".join(map(str.__add__, states, self._oddities())) or "none"
         action = f"; the action answers {answer.status or 'nothing'}" if answer else ""
         money = f"{self.money()} of {self.price} is held or taken (charges: {charges})"
         return f"{money}{clause}{action}{self.books.refusal()}."

@@ -90,8 +90,8 @@ class Play(Books):
 
     def order_of_one_of_two(self) -> Order:
         """Return an order of a buyer after whom another one has saved a wallet."""
-        order, _ = self.order(), self.wallet()
-        return order
+        buyer, _ = self.wallet(), self.wallet()
+        return Order(self, buyer)
 
     def captured(self) -> Order:
         """Return an order that is paid."""

@@ -37,7 +37,7 @@ needs_chromium = pytest.mark.usefixtures("chromium_path")
         ("old-state-back", "notification.out-of-order", ("refund.done",), "after an old notification"),
         ("never-looks", "notification.gets-object", ("notification.forged",), "No Get Charge"),
         ("one-key", "request.idempotency-key", ("charge.same-order-twice",), "Create Charge comes with the key of"),
-        ("key-of-price", "charge.same-order-twice", ("charge.paid", "charge.pending"), "0.00 of 19.99 USD is held"),
+        ("key-of-price", "charge.same-order-twice", ("charge.paid", "charge.pending"), "0 of 19.99 USD is held"),
         ("binary-cents", "charge.paid", (), "19.98 of 19.99 USD is held or taken"),
         ("cancel-nowhere", "set-up.cancel", ("set-up.declined",), "The buyer gets 404 at /wallets"),
         ("all-back", "refund.lost-answer", ("refund.done",), "19.99 of 9.95 USD is refunded"),

@@ -165,6 +165,7 @@ def test_a_state_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("page", ["/wallet", "/account"])
 def test_a_server_that_asks_for_a_stranger(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy leads to Amazon alone; the message says how to let another host pass."""
+    monkeypatch.setattr(browser, "BUTTON_SECONDS", 2.0)
     port = port_for_another()
     more = f'{PAGES}\n[actions]\nstate = {{ path = "/account", method = "GET" }}'
     command = [sys.executable, BAD_SERVER, str(port), f"asks elsewhere at {page}"]
