@@ -1,5 +1,6 @@
 """The kernels of a run: what surrounds them, how they start, and that none outlives the run."""
 
+import json
 import math
 import os
 import resource
@@ -13,7 +14,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any, ClassVar
 from uuid import uuid4
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import nbformat
 import papermill
@@ -29,6 +30,7 @@ from amazonpay_nb.runs import MOST_JOBS
 from amazonpay_nb.runs.warm import WarmProvisioner
 from amazonpay_nb.temporary import TemporaryFolder
 from amazonpay_nb.workbench.kernel import PROGRESS, SESSION
+from amazonpay_nb.workbench.tracebacks import CONFIG, CONFIG_FILE
 
 # A cell that takes longer is stuck, because no person is there to help.
 CELL_TIMEOUT_SECONDS = 600
@@ -38,6 +40,9 @@ FILES_OF_JOB, FILES_BESIDE = 32, 64
 START_SECONDS = 60  # for a kernel to answer its first request
 # A request to a kernel leaves this process at once; where it does not, the kernel is stuck.
 _SEND_MILLISECONDS = 30_000
+ANSWER_SECONDS = 10  # for the answer of a kernel that has ended a cell; one that fails at the answer gives none
+# Session -> the request of the cell that has ended without an answer, and when.
+_ended: WeakKeyDictionary[Any, tuple[dict[str, Any], float]] = WeakKeyDictionary()
 _GLANCE_SECONDS = 1.0  # between two looks whether an answer is there
 _CONNECT_MILLISECONDS = 5  # until the next try, while a kernel that starts has no sockets yet
 _LONGEST_TEXT = 1_000_000  # characters of what a cell prints: to mask the secrets in as many takes a second
@@ -66,11 +71,15 @@ class _Channel(AsyncZMQSocketChannel):
         message: dict[str, Any] = self.session.deserialize(frames, copy=False)
         if message["msg_type"] in ("execute_input", "execute_reply"):
             self.arrived = self.printed = 0
+            _ended.pop(self.session, None)
         return message
 
 
 class _ShellChannel(_Channel):
-    """Sees an answer that comes while something is sent, such as the state of a widget: that hides it from a wait."""
+    """Sees an answer that comes while something is sent, such as the state of a widget: that hides it from a wait.
+
+    And answers for a kernel that does not, where what failed cannot be sent.
+    """
 
     async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:  # type: ignore[override]
         """Return the next answer, or raise Empty after *timeout* seconds; meanwhile, look again and again."""
@@ -78,6 +87,11 @@ class _ShellChannel(_Channel):
         while (left := end - time.monotonic()) > _GLANCE_SECONDS:
             with suppress(Empty):
                 return await super().get_msg(_GLANCE_SECONDS)
+            cell, since = _ended.get(self.session, ({}, math.inf))
+            if time.monotonic() - since > ANSWER_SECONDS:
+                del _ended[self.session]
+                unsaid = {"status": "error", "ename": "", "evalue": "", "traceback": []}
+                return self.session.msg("execute_reply", unsaid, parent=cell)
         return await super().get_msg(max(left, 0))
 
 
@@ -87,8 +101,11 @@ class _OutputChannel(_Channel):
     async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:  # type: ignore[override]
         """Return the next message."""
         message: dict[str, Any] = await super().get_msg(timeout)
+        content, request = message.get("content", {}), message["parent_header"]
+        if content.get("execution_state") == "idle" and request.get("msg_type") == "execute_request":
+            _ended[self.session] = request, time.monotonic()
         if message["msg_type"] == "stream":
-            content, before = message["content"], self.printed
+            before = self.printed
             self.printed += len(content["text"])
             if self.printed > _LONGEST_TEXT:
                 rest = "\n… What follows is left out.\n" if before <= _LONGEST_TEXT else ""
@@ -207,13 +224,15 @@ def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator
 
     A reader's IPython start-up files must not change what a notebook does, and a kernel must not take this for a
     JupyterLab session, in which it would wait for a person to play the buyer.  Whatever a kernel leaves in its
-    temporary folder, an emulated key for example, is deleted with that folder.
+    temporary folder, an emulated key for example, is deleted with that folder.  Each explains the errors of its cells.
 
     *offline*, every connection to another machine fails, and is noted in the file AMAZONPAY_NB_OFFLINE; *warm* ones are
     forked from a process that has imported everything once, where that is possible.
     """
     with closing(TemporaryFolder()) as folder:
         ours = dict.fromkeys(("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "TMPDIR"), str(folder.path))
+        (folder.path / CONFIG_FILE).parent.mkdir()
+        (folder.path / CONFIG_FILE).write_text(json.dumps(CONFIG), "utf-8")
         if offline:
             # Python imports a module of this name when it starts.
             shutil.copyfile(Path(__file__).with_name("offline.py"), folder.path / "sitecustomize.py")

@@ -24,14 +24,13 @@ from amazonpay_nb.loopback import HUB_VARIABLES
 from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.runs.notebook import notebook_folder
 from amazonpay_nb.workbench.kernel import PROGRESS
+from amazonpay_nb.workbench.tracebacks import CONFIG, CONFIG_FILE
 
 # In the reader's folder: digests of what was copied.
 _OURS, _IPYTHON, _PROGRESS, _NEWER = ".lab", "ipython", "solved.txt", ".newer"
 _CONFIG, _SETTINGS, _PATH = "JUPYTER_CONFIG_PATH", "jupyter_server_config.json", "--ServerApp.base_url="
 _HUB_PATH = HUB_VARIABLES[-1]
 _LINK = re.compile(r"\]\(([^)#\s]+)")
-# A kernel explains errors from its first cell, and not only once a cell has opened the workbench.
-_EXPLAINS = {"IPKernelApp": {"extensions": ["amazonpay_nb.workbench.kernel"]}}
 # JupyterLab writes the same when it connects a kernel, and would else take the notebook for changed.
 _KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 
@@ -92,10 +91,10 @@ def bring_up_to_date(folder: Path, files: dict[str, bytes], *, fresh: bool, say:
 
 
 def _prepare(place: Path) -> None:
-    profile, settings = place / _IPYTHON / "profile_default", place / _SETTINGS
+    kernels, settings = place / _IPYTHON / CONFIG_FILE, place / _SETTINGS
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    profile.mkdir(parents=True, exist_ok=True)
-    write_whole(profile / "ipython_kernel_config.json", json.dumps(_EXPLAINS))
+    kernels.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(kernels, json.dumps(CONFIG))
     if not settings.exists():
         lab = {
             "NotebookNotary": {"data_dir": str(place)},

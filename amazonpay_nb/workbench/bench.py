@@ -32,7 +32,7 @@ from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession,
 from amazonpay_nb.spec.flows import flow_of
 from amazonpay_nb.spec.money import format_amount, parse_amount
 from amazonpay_nb.spec.regions import region as region_of
-from amazonpay_nb.workbench import kernel
+from amazonpay_nb.workbench import kernel, tracebacks
 from amazonpay_nb.workbench.claims import RESULT, Claim, Result
 from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.director import Director
@@ -70,7 +70,8 @@ class Workbench:
         wait_seconds: str | float = 300, seed: str | int = 7, allow_live: bool = False,
     ) -> None:  # fmt: skip
         check_injected(kernel.cells())
-        kernel.explain_errors()
+        if ipython := kernel.shell():
+            tracebacks.load_ipython_extension(ipython)
         check_values(locals())
         if buyer == "auto":
             buyer = "you" if kernel.person() else "script"
@@ -317,9 +318,9 @@ class Workbench:
         """
         claim = Claim(name, text, None if needs_emulator and not self.emulator else bool(ok))  # pandas has its own
         if claim.ok is False:
-            kernel.doubt(f"claim {name} does not hold: {text}")
+            tracebacks.doubt(f"claim {name} does not hold: {text}")
             kernel.display(claim)
-            raise AssertionError(f"{name}: {text}\n{kernel.comparison(sys._getframe(1))}".rstrip())
+            raise AssertionError(f"{name}: {text}\n{tracebacks.comparison(sys._getframe(1))}".rstrip())
         return claim
 
     def record(

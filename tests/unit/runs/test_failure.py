@@ -8,7 +8,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from amazonpay_nb.runs.failure import claims_of, result_of
+from amazonpay_nb.runs import kernels
+from amazonpay_nb.runs.failure import claims_of, failure_of, result_of
 from amazonpay_nb.runs.runner import run
 from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
 
@@ -37,15 +38,100 @@ def failed(folder: Path, source: str) -> tuple[dict[str, object], ET.Element, st
     return only, root, cell_id
 
 
-WAITED = (
-    "import asyncio\nwb.claim('chargeable', 'It can be charged.', await asyncio.sleep(0, 'Closed') == 'Chargeable')"
-)
+# A claim whose comparison calls, waits or takes something: what that does, it does once.
+ASKED = [
+    "await asyncio.sleep(0, 'Closed') == 2", "next(asks) == 2", "box.get_nowait() == 2", "(asked := asked + 1) == 2",
+    "f'{next(asks)}' == 2", "box << 1 == 2", "('c' in asks) == 2", "[*asks] == 2", "[ask for ask in asks] == 2",
+    "orders['broken'].state == 2",
+]  # fmt: skip
+READ = "(orders['one'].state, -asked + 1, asks is None) == (orders['one'].state[1:], 2)"
+CLAIM = """
+try:
+    wb.claim('a', 'b', {})
+except AssertionError as error:
+    words.append(str(error).partition('\\n')[2])"""
+SHOP = """
+import asyncio, queue
+from types import SimpleNamespace
+
+class Box(queue.Queue):
+    __lshift__ = queue.Queue.put
+class Broken:
+    reads = 0
+    @property
+    def state(self):
+        self.reads += 1
+        return 1 // (self.reads < 2)
+
+box, asks, asked, words = Box(), iter('abcd'), 0, []
+orders = {'one': SimpleNamespace(state='Closed'), 'broken': Broken()}
+box.put('Closed')"""
 
 
-def test_what_a_claim_waits_for_is_not_asked_again(tmp_path: Path) -> None:
-    """The claim's own words are its message."""
-    run, _, _ = failed(tmp_path, WAITED)
-    assert run["error"] == "AssertionError: chargeable: It can be charged."
+def test_a_comparison_is_read_once_more_and_nothing_in_it_is_done_again(tmp_path: Path) -> None:
+    """What a call, an iterator or an await gave is not asked for a second time: it may be a charge."""
+    claims = "".join(CLAIM.format(test) for test in (*ASKED, READ))
+    failed(tmp_path, f"{SHOP}{claims}\nprint(asked, box.qsize(), words)\nassert box.get() == 2")
+    *_, cell, _ = nbformat.read(tmp_path / "out" / "broken.ipynb", 4).cells  # the later one was not reached
+    (printed,) = [output.text for output in cell.outputs if output.output_type == "stream"]
+    read = "expected: ('losed', 2)\nactual: ('Closed', 0, False)"
+    assert printed.strip() == f"1 1 {[*[''] * len(ASKED), read]}"
+    assert cell.outputs[-1].evalue == ""
+
+
+# Each cell fails in another way, and the kernel goes on.
+FAILING = {
+    # The first cell of all, and one that awaits.
+    "import asyncio\nasync def f():\n    raise ValueError('boom')\n"
+    "async with asyncio.TaskGroup() as group:\n    group.create_task(f())": (
+        "ValueError: boom\nline 3: raise ValueError('boom')"
+    ),
+    "raise BaseExceptionGroup('x', [ExceptionGroup('y', [KeyError(1)]), SystemExit()])": (
+        "KeyError: 1\nline 1: raise BaseExceptionGroup('x', [ExceptionGroup('y', [KeyError(1)]), SystemExit()])"
+    ),
+    "try:\n    raise ExceptionGroup('x', [ValueError(1)])\nexcept* ValueError as group:\n    again = group\n"
+    "raise again.exceptions[0]": "ValueError: 1\nline 5: raise again.exceptions[0]",
+    "try:\n    raise KeyError(2)\nexcept* KeyError as group:\n    raise group.exceptions[0]": "KeyError: 2",
+    "import ipywidgets\nwith ipywidgets.Output():\n    raise ExceptionGroup('x', [ValueError('shown')])": None,
+    OPEN: None,
+    "async def f():\n    wb.claim('c', 'It is so.', False)\nasync with asyncio.TaskGroup() as group:\n"
+    "    group.create_task(f())": "AssertionError: c: It is so.\nline 2: wb.claim('c', 'It is so.', False)\nc",
+    "async def f():\n    state = 1\n    assert state == 2\nasync with asyncio.TaskGroup() as group:\n"
+    "    group.create_task(f())": "AssertionError: expected: 2\nactual: 1\nline 3: assert state == 2",
+    "exec('undefined_name', {})": "NameError: name 'undefined_name' is not defined\nline 1: exec('undefined_name', {})",
+    "exec('assert 1 == 2', {'__name__': 1})": "AssertionError\nline 1: exec('assert 1 == 2', {'__name__': 1})",
+    # It answers nothing any more.
+    "get_ipython().payload_manager.read_payload = None": "The cell failed, and its kernel could not say how.",
+}
+
+
+def test_whatever_fails_a_cell_is_named_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group says what is in it, also where it is the first cell, which no kernel of Jupyter's answers."""
+    monkeypatch.setattr(kernels, "ANSWER_SECONDS", 3)
+    cells = [new_code_cell(source, metadata={"tags": ["raises-exception"]}) for source in FAILING]
+    cells[-1].metadata.clear()
+    path = tmp_path / "failing.ipynb"
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), path)
+    (one,) = run([path], {}, out=tmp_path / "out").runs
+    assert one.failure
+    assert one.failure.message == "ValueError: boom"
+    document = nbformat.read(tmp_path / "out" / "failing.ipynb", 4)
+    cells = [cell for cell in document.cells if cell.cell_type == "code"]
+    found = [failure_of(new_notebook(cells=[cell])) for cell in cells]
+    shown = [each and "\n".join(filter(None, (each.message, each.line, each.claim))) for each in found]
+    assert dict(zip(FAILING, shown, strict=True)) == FAILING
+    widget = failure_of(new_notebook(metadata=document.metadata | {"papermill": {}}))
+    assert widget
+    assert widget.message == "ValueError: shown"
+
+
+def test_a_claim_that_does_not_hold_says_more_than_a_kernel_that_cannot() -> None:
+    """Where the cell that ends the notebook has both, the claim is the failure."""
+    shown = new_output("display_data", {RECORD_MIME: {"claims": [{"id": "a", "text": "It is so.", "ok": False}]}})
+    cell = new_code_cell("1", outputs=[shown], metadata={"papermill": {"exception": True}})
+    failure = failure_of(new_notebook(cells=[cell]))
+    assert failure
+    assert failure.claim == "a"
 
 
 @pytest.mark.parametrize(

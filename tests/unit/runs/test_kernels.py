@@ -300,18 +300,24 @@ def test_a_kernel_that_begins_while_its_run_ends_ends_too(
     assert process.wait(PATIENCE) == -signal.SIGKILL
 
 
-CONNECT = """import socket
-try:
-    socket.create_connection(("192.0.2.1", 9))
-except OSError:
-    pass"""
+CONNECT = """import os, socket
+from unittest import mock
+with mock.patch.dict(os.environ, clear=True), mock.patch("builtins.open"):
+    try:
+        socket.create_connection(("192.0.2.1", 9))
+    except OSError:
+        pass"""
 LOOK_UP = "import urllib.request\ntry:\n    urllib.request.urlopen('https://example.com')\nexcept OSError:\n    pass"
 ALMOST_HERE = """import socket
 try:
     socket.getaddrinfo("localhost.example", 80)
 except OSError:
     socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendmsg([b""], [], 0, ("192.0.2.1", 9))"""
-STAY_HERE = "import socket\nsocket.create_server(('127.0.0.1', 0)).close()\nsocket.getaddrinfo('localhost', 80)"
+STAY_HERE = """import socket
+socket.getaddrinfo("localhost", 80)
+with socket.create_server(("127.0.0.1", 0)) as server:
+    for name in ("127.0.0.1", "0.0.0.0"):
+        socket.create_connection((name, server.getsockname()[1])).close()"""
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,8 @@ class TestRun:
             "pandas": [f"import numpy\n{doubt.format('numpy.float64(1) == numpy.float64(2)')}; None"],
             "nothing": [f"{doubt.format('{}.get(1)')}; None"],
             "widget": [f"import ipywidgets\nwith ipywidgets.Output():\n    {doubt.format('False')}"],
-            "task": [f"import asyncio\nasync def late(): {doubt.format('False')}\nlater = asyncio.create_task(late())",
+            "task": ["import os\nos.environ.clear()",
+                     f"import asyncio\nasync def late(): {doubt.format('False')}\nlater = asyncio.create_task(late())",
                      "await asyncio.sleep(0.1)"],
         }  # fmt: skip
         begin = "from amazonpay_nb import workbench\nwb = workbench.open()"

@@ -51,9 +51,10 @@ SOCKETS = """import os
 def sockets(pid): return {line.split()[-1] for line in os.popen(f"ls -l /proc/{pid}/fd") if "socket:" in line}
 print(len(sockets(os.getppid())), len(sockets(os.getppid()) & sockets(os.getpid())))
 """
-CONNECT = """import socket
+CONNECT = """import os, socket
+os.environ.clear()
 try:
-    socket.create_connection(("192.0.2.1", 9))
+    socket.create_connection((%r, 9))
 except OSError:
     pass"""
 
@@ -131,9 +132,11 @@ def test_no_two_forks_share_their_randomness(tmp_path: Path) -> None:
 
 
 def test_an_offline_run_is_offline(tmp_path: Path) -> None:
-    """Each notebook for itself."""
-    summary = run(write(tmp_path, CONNECT, "1"), {}, out=tmp_path / "out", offline=True, warm=True)
-    assert [one.error for one in summary.runs] == ["It tried to connect to 192.0.2.1, and this run is offline.", None]
+    """Each notebook for itself, even one that empties its environment."""
+    sources = [CONNECT % "192.0.2.1", "1", CONNECT % "192.0.2.2"]
+    summary = run(write(tmp_path, *sources), {}, out=tmp_path / "out", offline=True, warm=True)
+    errors = [f"It tried to connect to 192.0.2.{number}, and this run is offline." for number in (1, 2)]
+    assert [one.error for one in summary.runs] == [errors[0], None, errors[1]]
 
 
 def test_a_run_goes_on_without_the_process_that_it_forks_from(

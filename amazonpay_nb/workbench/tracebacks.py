@@ -1,0 +1,139 @@
+"""What a reader, and the program that runs a notebook, learn of an error in a cell.
+
+As an extension of IPython's it is in each kernel of `amazonpay-nb run` and `lab` before the first cell, which may have
+no workbench yet; so it imports next to nothing.
+"""
+
+import ast
+import linecache
+import os
+import reprlib
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+from amazonpay_nb.redaction import redact
+
+# The configuration of a kernel that has this extension, and its place in the folder IPYTHONDIR.
+CONFIG, CONFIG_FILE = {"IPKernelApp": {"extensions": [__name__]}}, Path("profile_default", "ipython_kernel_config.json")
+# How an operator reads before the value that was expected; `==` needs no word.
+_OPERATORS: dict[type[ast.cmpop], str] = {
+    ast.Eq: "", ast.NotEq: "not ", ast.Lt: "less than ", ast.LtE: "at most ", ast.Gt: "more than ",
+    ast.GtE: "at least ", ast.In: "one of ", ast.NotIn: "none of ", ast.Is: "", ast.IsNot: "not ",
+}  # fmt: skip
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200  # characters
+# What can be evaluated once more, since it calls, awaits and takes nothing.
+_READ = (
+    ast.Constant, ast.Name, ast.Attribute, ast.Subscript, ast.Slice, ast.Tuple, ast.List, ast.Set, ast.Dict,
+    ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.Compare, ast.expr_context, ast.unaryop, ast.boolop,
+    ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Is, ast.IsNot,
+)  # fmt: skip
+_OURS = ("amazonpay_nb", "contextlib")  # modules that an assertion of `claim` or `refused` comes from
+_RUN_FIRST = "If a cell above makes {}, it has not run in this kernel: first choose Run > Run All Above Selected Cell."
+_MOST_OF_GROUP = 5  # errors of a group that are shown
+
+
+def doubt(text: str) -> None:
+    """Tell the program that runs this notebook, also where no cell shows it: in a task, for example."""
+    if file := _doubts():
+        with Path(file).open("a", encoding="utf-8", errors="replace") as lines:
+            lines.write(f"{redact(text)}\n")
+
+
+@cache  # a cell may empty its environment later
+def _doubts() -> str:
+    return os.environ.get("AMAZONPAY_NB_DOUBTS", "")
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Let a kernel say what a bare ``assert`` expected and got, show the cell and not our own lines, and what to run.
+
+    A group of errors shows as what is in it: IPython prints it, and tells nobody that the cell has failed.
+    """
+    _doubts()
+    ipython._last_traceback = None  # ipykernel answers no cell that fails without one, where the first cell awaits
+    show = type(ipython).showtraceback
+
+    def explain(raised: Any = None, *arguments: Any, **options: Any) -> None:
+        _, error, trace = raised = raised or sys.exc_info()
+        parts = list(_parts(error, trace, options.get("tb_offset")))[:_MOST_OF_GROUP]
+        for part, its_trace, _ in parts:
+            with suppress(Exception):
+                _explain(part, its_trace)
+        if not _is_grouped(error):
+            show(ipython, raised, *arguments, **options)
+            return
+        lines = [f"{type(error).__name__}: {error}"]
+        for part, its_trace, offset in parts:
+            try:
+                lines += ipython.InteractiveTB.structured_traceback(type(part), part, its_trace, tb_offset=offset)
+            except Exception:  # noqa: BLE001 (in an `except*`, Python knows no line, which IPython needs)
+                lines += traceback.format_exception(part)
+        ipython._showtraceback(type(parts[0][0]), parts[0][0], lines)
+
+    ipython.showtraceback = explain
+
+
+def _is_grouped(error: BaseException | None) -> bool:
+    # Also where a group led to an error: IPython prints both.
+    return error is not None and (isinstance(error, BaseExceptionGroup) or _is_grouped(error.__context__))
+
+
+def _parts(error: Any, trace: Any, offset: int | None) -> Iterator[tuple[Any, TracebackType, int | None]]:
+    """Yield the errors of a group, each with its traceback and how many lines of it are the kernel's own."""
+    if not isinstance(error, BaseExceptionGroup):
+        yield error, trace, offset
+        return
+    for part in error.exceptions:
+        yield from _parts(part, *((part.__traceback__, 0) if part.__traceback__ else (trace, offset)))
+
+
+def _explain(error: BaseException, trace: TracebackType) -> None:
+    # By its name, since the module of the last one takes half a second to import.
+    if not isinstance(error, AssertionError | NameError) and type(error).__name__ != "ControlError":
+        return
+    while trace.tb_next:
+        if str(trace.tb_next.tb_frame.f_globals.get("__name__")).startswith(_OURS):
+            trace.tb_next = None  # a reader gets the cell, not our internals
+            break
+        trace = trace.tb_next
+    if isinstance(error, NameError) and trace.tb_frame.f_globals.get("__name__") == "__main__":
+        error.add_note(_RUN_FIRST.format(error.name))
+    elif not error.args:
+        error.args = (comparison(trace.tb_frame),)
+
+
+def comparison(frame: FrameType) -> str:
+    """Return what the comparison in a cell's assertion or claim, that a frame is at, expected and got.
+
+    Its values are read once more; it is "" where that would do something once more.
+    """
+    if frame.f_globals.get("__name__") != "__main__":
+        return ""
+    with suppress(Exception):  # an attribute that is computed, for example, may fail this time
+        source = "".join(linecache.getlines(frame.f_code.co_filename))
+        tree = compile(source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        for node in ast.walk(tree):
+            match node:
+                case (
+                    ast.Assert(test=ast.Compare() as test)
+                    | ast.Call(func=ast.Attribute(attr="claim"), args=[_, _, ast.Compare() as test, *_])
+                ) if len(test.ops) == 1 and node.lineno <= frame.f_lineno <= (node.end_lineno or 0):
+                    sides = (test.left, test.comparators[0])
+                    if not all(isinstance(part, _READ) for side in sides for part in ast.walk(side)):
+                        return ""
+                    actual, expected = (_value(side, frame) for side in sides)
+                    return f"expected: {_OPERATORS[type(test.ops[0])]}{expected}\nactual: {actual}"
+    return ""
+
+
+def _value(side: ast.expr, frame: FrameType) -> str:
+    expression = compile(ast.Expression(side), "cell", "eval")
+    value = eval(expression, frame.f_globals, frame.f_locals)  # noqa: S307 (the reader's own code)
+    return str(redact(_SHORT.repr(value))).replace("\n", " ")
