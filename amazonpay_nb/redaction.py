@@ -6,8 +6,10 @@ A mask keeps None and the empty string: an unset field is worth seeing and revea
 import json
 import logging
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 from unicodedata import category
 
@@ -66,7 +68,7 @@ _SECRET_TEXT = (
     ),
     re.compile(r"()((?:[\da-fA-F]{2}:\s{0,40}){63,}(?:[\da-fA-F]{2})?)"),  # of a fingerprint there are 32 at most
     re.compile(r"(/buyers/|/authorizationTokens/)(?!\(\d+ char)([^\s/?#\"'\\]+)"),
-    re.compile(r"((?i:token=|signature=|secret=|password=|\bbearer ))(?!\(\d+ char)([^\s&#\",;'\\]+)"),
+    re.compile(r"((?i:token=|signature=|secret=|password=|\bbearer ))(?!\(\d+ char|[=>])([^\s&#\",;'\\\x07\x1b]+)"),
     re.compile(r"()(\bAtza(?:\||%7C)[\w%|/+=-]+)"),
     re.compile(r"()((?:[A-Za-z0-9_+/%-]|\\/){120,}={0,2})"),
     re.compile(r"()((?:[\w.!#$%'*+^`{|}~-]{1,64}|(?<=\S))(?:@|%40)[\w-]+(?:\.[\w-]+)+)"),
@@ -77,14 +79,65 @@ _WORD, _WORD_ENDS, _LEAST_FOLDERS = (
     re.compile(r"[/_-]|%[\dA-F]{2}"),
     4,
 )
-# A field with its value inside a text, in any quotes.
-_FIELD = re.compile(
-    r"""((?P<q>\\{0,8}["']|&quot;|&#3[49];)(?P<name>[\w-]+)(?P=q)\s*:\s*(?P<r>\\{0,8}["']|&quot;|&#3[49];))(?P<value>(?:(?!(?P=r)).)+)"""
+# What cuts a text without being read: a terminal's colors and links, HTML inside a line; in LaTeX, pygments' marks.
+_COLOR = r"(?:\[[0-?]{0,40}[ -/]?[@-~]|[(-+].|[78=>M])"
+_CUT = re.compile(
+    rf"\x1b(?:{_COLOR}|\][^\x07\x1b]*(?:\x07|\x1b\\))|\\(?:x1b|u001[bB]|033){_COLOR}"
+    r"|</?(?:a|b|code|em|font|i|kbd|mark|s|small|span|strong|sub|sup|tspan|tt|u|var)\b[^<>]*>"
+)
+_CUT_IN_LATEX = re.compile(r"\\PY\{[\w+]{0,20}\}\{|\\PYZ(?:us|hy)\{\}|\}(?<!PYZ[ds]q\{\})(?=\\PY\{|\s|\Z)")
+_NO_CUT = re.compile(r"(?!)")
+_QUOTE = r"""(?:["']|&(?:quot|apos|#3[49]|#x2[27]);|\\PYZ[ds]q\{\})"""
+# What quotes hold; a quote that is written with more backslashes is inside.
+_QUOTED = (
+    rf"[bBrRu]{{0,2}}(?P<r>(?P<s>\\{{0,8}}){_QUOTE})"
+    r"(?P<value>(?:(?!(?P=r))(?:(?P=s)\\(?:(?P=r)|(?P=s)\\|[^\n])|[^\n]))+)"
+)
+# How a secret begins where a word could stand.
+_LOOSE = r"""(?:(?i:basic|digest|negotiate|token) |[^\s"']*[\d=])"""
+# A field with its value inside a text.
+_FIELDS = (
+    # In a form, in a list of headers or cookies.
+    re.compile(
+        rf"""[<{{](?=[^<>{{}}]*?["'\s]name["']?\s*[=:]\s*["']?(?P<name>[\w-]+))"""
+        rf"""[^<>{{}}]*?["'\s](?:value|content)["']?\s*[=:]\s*{_QUOTED}"""
+    ),
+    # In JSON, a program, a representation.  What an element of a page is called is its own affair.
+    re.compile(
+        r"<(?:a|button|fieldset|form|iframe|input|map|meta|object|output|param|select|slot|textarea)\b[^<>]*?\sname="
+        rf"|(?:(?P<q>\\{{0,8}}{_QUOTE})|(?<![\w\\-]))(?P<name>[\w-]{{1,60}}+)(?(q)(?P=q))"
+        r"(?P<by>\s{0,40}(?:(?:\]|:\s{0,9}[\w.]{1,40}(?:\[[^\[\]=]{0,40}\])?(?:\s\|\sNone)?)?\s{0,9}[!=:]?={1,2}>?|:)\s{0,40})"
+        rf"(?:{_QUOTED}|(?(q)(?P<number>\d{{4}}[\d.]*+)(?!\w)|(?!)))"
+    ),
+    # A pair, as headers are listed and set; of other fields, two names stand so.
+    re.compile(
+        rf"(?P<pair>\()[bu]?(?P<q>{_QUOTE})(?P<name>[\w-]{{1,60}}+)(?P=q),\s{{0,40}}(?=[bu]?.{_LOOSE}){_QUOTED}"
+    ),
+    # A header, or one word with a digit: on a line of its own, in quotes, or after a line end that is written out.
+    re.compile(
+        rf"(?:(?:^|(?<=>))[ \t<>*-]{{0,20}}|(?P<q>\\{{0,8}}{_QUOTE})|(?P<n>\\[rn]))"
+        rf"(?P<name>[\w-]{{1,40}}-[\w-]{{1,40}}|(?i:authorization|cookie2?)(?=:[ \t]{{0,9}}{_LOOSE})"
+        r"|(?!name:)\w{1,40}(?=:[ \t]+\S*\d\S*$)):[ \t]{0,9}+(?!(?i:bearer ))"
+        r"(?P<value>(?:(?(q)(?!(?P=q)))(?(n)(?![\"']))(?!\\[rn]|</)[^\r\n])+)",
+        re.MULTILINE,
+    ),
+)
+# What else is said of a person.
+_PERSONAL = re.compile(
+    r"(?i:(?:email|phone[-_]?number|buyer[-_]?id|address[-_]?line[-_]?\d|postal[-_]?code)[\"']?\]?\s{0,9}[=:]"
+    r"|(?:buyer|customer|shopper|recipient|person|user|address)[\"']?[\](])"
 )
 # Every text that one of them changes, and all JSON, contains one of these marks; most texts contain none.
 _MARKS = re.compile(
     r"""^\s*[{\[]|-----BEGIN|/buyers/|/authorizationTokens/|(?i:[netd]=|bearer )|Atza|[\w+/%\\-]{64}|@|%40|["';]\s*:"""
     r"|(?:[\da-fA-F]{2}:){8}"
+)
+# Or a name with what separates it from its value; whoever has no separator is not searched for names.
+_SEPARATOR = re.compile(r"[:=,](?![\d/])")
+_NAMED = re.compile(
+    r"(?i:(?:name|email|number|line[-_]?\d|city|county|district|region|code|buyer[-_]?id|text|authorization|token|signature"
+    r"|cookie2?|key|srf)s?|(?:secret|passw|passph|credential)[\w-]{0,40})"
+    r"""(?:["';]|\\PYZ[ds]q\{\})?\]?\s{0,40}[:=!,]"""
 )
 
 
@@ -109,10 +162,17 @@ def legible(text: str, longest: int | None = _LONGEST) -> str:
 
 def _redact(value: Any) -> Any:
     if isinstance(value, str):
-        return _redact_text(value) if _MARKS.search(value) else value
+        return _redact_text(value) if any(map(_is_marked, {value, _cut_of(value).sub("", value)})) else value
     if isinstance(value, Mapping):
-        return dict(_redact_field(str(key), item) for key, item in value.items())
+        kept = dict(_redact_field(str(key), item) for key, item in value.items())
+        if isinstance(name := value.get("name"), str) and "value" in value:  # a header, a cookie
+            kept["value"] = _redact_field(name, value["value"])[1]
+        return kept
     return list(_redact_items(value)) if isinstance(value, (list, tuple)) else value
+
+
+def _is_marked(text: str) -> bool:
+    return bool(_MARKS.search(text) or (_SEPARATOR.search(text) and _NAMED.search(text)))
 
 
 def _redact_field(key: str, value: Any) -> tuple[str, Any]:
@@ -150,17 +210,70 @@ def _redact_text(text: str) -> str:
     return "".join(part if at % 2 else _mask_secrets(part) for at, part in enumerate(_PUBLIC.split(text)))
 
 
-def _mask_secrets(text: str) -> str:
-    text = _FIELD.sub(lambda found: found[1] + str(_redact_field(found["name"], found["value"])[1]), text)
-    for pattern in _SECRET_TEXT:
-        text = pattern.sub(_masked_secret, text)
+def _cut_of(text: str) -> re.Pattern[str]:
+    return _CUT_IN_LATEX if r"\PY{" in text else _CUT
+
+
+def _mask_secrets(text: str, cut: re.Pattern[str] | None = None) -> str:
+    """Mask what is secret in a text as it is read, and in the tags that cut it, which stay."""
+    cut = cut or _cut_of(text)
+    if cuts := bool(cut.search(text)):
+        text = cut.sub(lambda tag: _mask_secrets(tag[0], _NO_CUT) if _is_marked(tag[0]) else tag[0], text)
+    plain = cut.sub("", text)
+    for pattern in (*_FIELDS, *_SECRET_TEXT):
+        if edits := [*_edits(pattern, plain)]:
+            text = _edited(text, edits, [*cut.finditer(text)] if cuts else [])
+            plain = cut.sub("", text)
     return text
 
 
-def _masked_secret(found: re.Match[str]) -> str:
+def _edits(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield where the secrets are that a pattern finds, and what takes their places."""
+    at = 0
+    while found := pattern.search(text, at):
+        start, at = found.span(found.lastindex or 0)
+        mask = _masked(found)
+        if mask is None and "by" in pattern.groupindex and found["by"]:
+            at = start  # in the value may be another field
+        elif mask not in (None, text[start:at]):
+            yield start, at, str(mask)
+
+
+def _edited(text: str, edits: list[tuple[int, int, str]], cuts: list[re.Match[str]]) -> str:
+    """Return a text with other words in some places of it, which are counted without its cuts."""
+    lengths = [0, *accumulate(len(cut[0]) for cut in cuts)]
+    places = [cut.start() - before for cut, before in zip(cuts, lengths, strict=False)]
+    parts, last = list[str](), 0
+    for start, end, mask in edits:
+        first, after = bisect_right(places, start), bisect_left(places, end)
+        parts += text[last : start + lengths[first]], mask, *(cut[0] for cut in cuts[first:after])
+        last = end + lengths[after]
+    return "".join(parts) + text[last:]
+
+
+def _masked(found: re.Match[str]) -> str | None:
+    """Return what takes the place of the last group that was found, or None where it is no secret."""
+    text = found[found.lastindex or 0]
+    if "name" in found.re.groupindex:
+        mask = _mask(found["name"] or "")[1]
+        quote = found["q"] if found.lastgroup == "number" else ""
+        return None if mask is _redact or _is_code(found, mask(text)) else f"{quote}{mask(text)}{quote}"
     # What a name announces is a secret whatever it looks like.
-    words = _WORD_ENDS.split(found[2]) if not found[1] and found[2].count("/") >= _LEAST_FOLDERS else [" "]
-    return found[0] if all(map(_WORD.fullmatch, words)) else found[1] + _length(found[2])
+    words = _WORD_ENDS.split(text) if not found[1] and text.count("/") >= _LEAST_FOLDERS else [" "]
+    return None if all(map(_WORD.fullmatch, words)) else _length(text)
+
+
+def _is_code(found: re.Match[str], mask: str) -> bool:
+    """Return whether a name and its value may be words of a program's, or of somebody who lists names."""
+    names, text, start = found.groupdict(), found.string, found.start("name")
+    by, value = names.get("by"), names["value"] or ""
+    if not by or names["number"] or (names["q"] and "=" not in by):
+        return bool(names.get("pair")) and mask == "(hidden)"
+    if not names["q"] and (text[start - 1 : start] == names["r"][-1] or value[0] in " ),"):  # "token=" + token
+        return True
+    about = _PERSONAL.search(text, max(start - 200, 0), found.end() + 200)
+    called = not names["q"] and by != "=" and names["name"].strip("_").lower() == "name"
+    return not any(map(str.isalnum, value)) or (mask == "(hidden)" and (called or not about))
 
 
 def _filter(record: logging.LogRecord) -> bool:

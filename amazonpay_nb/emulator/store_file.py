@@ -78,9 +78,12 @@ def findings(path: Path, *, whole: bool = False, **wanted: Any) -> Iterator[Find
         yield True, f"{path} and what lies beside it are yours alone"
         check_unused(path)
         with _reading(path) as db:
-            if not _tables(db) and Path(f"{path}.keys/merchant.pem").exists():
+            if not _tables(db):
                 advice = "put it and its journal back from a copy, or delete it to begin anew"
-                raise ValueError(f"it is empty, though {path}.keys has the keys of a store: {advice}")
+                if Path(f"{path}.keys/merchant.pem").exists():
+                    raise ValueError(f"it is empty, though {path}.keys has the keys of a store: {advice}")
+                if not Path(f"{path}-wal").exists() and path.stat().st_size:
+                    raise ValueError(f"its journal {path}-wal is not beside it: {advice}")
             yield from content(db, wanted)
             if whole:
                 yield from _records(db)

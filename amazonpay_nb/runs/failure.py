@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs.notebook import NO_PROGRAM, under_headings
 from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
 
@@ -74,8 +75,10 @@ def _failure(cell: Any, output: Any, step: str) -> Failure:
     # The first arrow points into the cell, the later ones into what it called.
     arrow = _ARROW.search(traceback)
     line = f"line {arrow[1]}: {arrow[2].strip()}" if arrow else ""
-    broken = next((claim.id for claim in claims_in([cell]) if claim.ok is False), "")
     message = plain(f"{output.ename}: {output.evalue}").removesuffix(": ")
+    # The cell may have caught the error of another claim.
+    raised = plain(output.evalue)
+    broken = next((one.id for one in claims_in([cell]) if one.ok is False and raised.startswith(f"{one.id}: ")), "")
     return Failure(message, step, cell.get("execution_count"), cell.get("id", ""), line, broken)
 
 
@@ -118,5 +121,5 @@ def _written(source: str) -> Iterator[Claim]:
 
 
 def plain(text: object) -> str:
-    """Return a text without terminal colors and control characters."""
-    return _UNPRINTABLE.sub("", str(text))
+    """Return a text without terminal colors and control characters, and without the secrets that they cut in two."""
+    return str(redact(_UNPRINTABLE.sub("", str(text))))

@@ -95,6 +95,8 @@ class Notebook:
             document = nbformat.reads(path.read_text("utf-8"), as_version=4, capture_validation_error=problems)
             if problems:  # of such a one there can be no page
                 raise ValueError("".join(map(str, problems.values())).partition("\n")[0])
+            if re.search("[\ud800-\udfff]", json.dumps(document, ensure_ascii=False)):
+                raise ValueError("it has half a character, and no file can keep that")
             sources = [cell.source for cell in document.cells if "parameters" in _tags(cell)]
             if len(sources) > 1:
                 raise ValueError(f"{len(sources)} cells have the tag parameters, and papermill knows one")

@@ -125,9 +125,13 @@ SHOWN = {
     "a password": "print(f'https://shop.example/?password={password}'); {'client_secret': password}",
     "a buyer": "print('it says', {'name': buyer, 'email': mail}); {'buyer': {'name': buyer}}",
     "a buyer in JSON": "print(json.dumps({'shippingAddress': {'name': buyer}}), json.dumps({'name': buyer}))",
+    "in code": "from IPython.display import Code; Code(json.dumps({'client_secret': password}), language='json')",
+    "in a representation": "from types import SimpleNamespace as Login; Login(password=password, n=1)",
+    "in headers": "print(f'{{}}\\nX-Amz-Pay-AuthToken: {token}\\nAuthorization: Basic {token}')",
     "a buyer's mail": "print(f'written to <{mail}>')",
 }  # fmt: skip
-RAISED = "raise ValueError('a key is in the way: ' + pem) from RuntimeError({'buyerToken': token})"
+RAISED = f"login = dict(password='{PASSWORD}', buyer={{'name': 'Zebedee Canary-Buyer'}}); "
+RAISED += "raise ValueError('a key is in the way: ' + pem) from RuntimeError({'buyerToken': token})"
 GIVEN = {"pem": PEM, "signature": SIGNATURE, "token": TOKEN, "control": CONTROL, "password": PASSWORD,
          "buyer": HIDDEN["a buyer"], "mail": HIDDEN["an address"]}  # fmt: skip
 

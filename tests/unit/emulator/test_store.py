@@ -1,7 +1,9 @@
 """What a transaction that is undone leaves behind: nothing, also in memory."""
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -123,3 +125,15 @@ def test_those_of_a_parent_are_found_without_the_others(store: Store) -> None:
     before = steps()
     put(*(f"X{number}" for number in range(200)), parent="P2")
     assert steps() <= before
+
+
+def test_no_new_world_begins_in_a_file_without_its_journal(tmp_path: Path) -> None:
+    """It was moved alone while all of its world was in the journal; a new file has no byte."""
+    moved = tmp_path / "moved.db"
+    moved.touch(0o600)
+    with closing(Store(str(tmp_path / "world.db"))) as store:
+        store.set("drawn", 1)
+        moved.write_bytes(before := (tmp_path / "world.db").read_bytes())
+    with pytest.raises(sqlite3.DatabaseError, match=r"moved\.db-wal is not beside it"):
+        Store(str(moved))
+    assert ([path.name for path in tmp_path.glob("moved*")], moved.read_bytes()) == (["moved.db"], before)

@@ -1,7 +1,9 @@
 """A failure is readable where CI shows it: step, cell, line, what was expected and what came; it counts once."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import nbformat
@@ -9,7 +11,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from amazonpay_nb.runs import kernels
-from amazonpay_nb.runs.failure import claims_of, failure_of, result_of
+from amazonpay_nb.runs.failure import Failure, claims_of, failure_of, result_of
+from amazonpay_nb.runs.report import Run, Summary, write_report
 from amazonpay_nb.runs.runner import run
 from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
 
@@ -161,6 +164,54 @@ def test_a_failure_says_where_what_and_why(
     skipped = {name: case.get("message") for name, case in cases.items() if case is not None}
     assert skipped.pop("later: It comes later.") == "not reached"
     assert skipped == ({"runs to its end": "stopped at chargeable"} if claim else {})
+
+
+CAUGHT = Claim("caught", "It is caught.", ok=False)
+
+
+OTHER = {"caught: It is caught.": "claim caught does not hold: It is caught."}
+
+
+@pytest.mark.parametrize(
+    ("claim", "failures"),
+    [
+        ("", {"runs to its end": "ValueError: no\ncell 3", "other: Another.": "claim other does not hold: Another."}),
+        ("other", {"other: Another.": "ValueError: no\ncell 3"}),
+    ],
+)
+def test_a_claim_that_does_not_hold_is_no_passed_test(tmp_path: Path, claim: str, failures: dict[str, str]) -> None:
+    """A cell, or a task, may go on after it; what stopped the notebook is another failure, or one of the claims."""
+    claims = (CAUGHT, Claim("other", "Another.", ok=False), Claim("good", "It holds.", ok=True))
+    made = Run("mine", {}, 0.1, Failure("ValueError: no", cell=3, claim=claim), claims, {})
+    write_report(Summary((made,), 0.1), tmp_path, finished=datetime.now(UTC))
+    root = ET.parse(tmp_path / "junit.xml").getroot()  # noqa: S314 (our own file)
+    cases = {case.get("name"): case.findtext("failure", "").strip() for case in root.iter("testcase")}
+    assert {name: text for name, text in cases.items() if text} == failures | OTHER
+    assert (root.get("tests"), root.get("failures")) == ("4", str(len(failures) + 1))
+    assert root.get("skipped") == str(len([*root.iter("skipped")]))
+
+
+def error(cell: str, name: str, value: str, *traceback: str) -> Any:
+    """A notebook whose first cell has failed, after a claim whose error it caught."""
+    shown = new_output("display_data", {RECORD_MIME: {"claims": [{"id": "caught", "text": "It is.", "ok": False}]}})
+    outputs = [shown, new_output("error", ename=name, evalue=value, traceback=list(traceback))]
+    return new_notebook(cells=[new_code_cell(cell, outputs=outputs)])
+
+
+def test_a_failure_is_that_of_the_claim_that_was_raised() -> None:
+    """The cell may have caught the error of a claim, and failed over something else."""
+    stopped = [
+        failure_of(error("1", *raised)) for raised in (("ValueError", "no"), ("AssertionError", "caught: It is."))
+    ]
+    assert [each and each.claim for each in stopped] == ["", "caught"]
+
+
+def test_a_failure_has_no_secret_that_colors_cut_in_two() -> None:
+    """The line of a traceback names a field in other colors than its value."""
+    arrow = '\x1b[32m----> 1\x1b[39m \x1b[43manswer = {"\x1b[33mpassword\x1b[39m": \x1b[33m"canary"\x1b[39m}\x1b[0m'
+    stopped = failure_of(error("1", "ValueError", '{"token"\x1b[0m: "canary"}', arrow))
+    assert stopped
+    assert (stopped.line, "canary" in stopped.message) == ('line 1: answer = {"password": "(6 characters)"}', False)
 
 
 def test_an_error_that_no_kernel_can_say_is_a_failure(tmp_path: Path) -> None:

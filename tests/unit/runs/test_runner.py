@@ -472,8 +472,9 @@ class TestParameters:
             ODD_ID,
             "{}",
             '{"cells": [], "nbformat": 4, "nbformat_minor": ""}',
+            nbformat.writes(new_notebook(cells=[new_markdown_cell("Thanks HALF")])).replace("HALF", r"\ud83d"),
         ],
-        ids=["text", "number", "list", "nested", "id", "nothing", "version"],
+        ids=["text", "number", "list", "nested", "id", "nothing", "version", "half a character"],
     )
     def test_a_file_that_is_no_notebook_is_refused(self, tmp_path: Path, content: str) -> None:
         """It is named in the message."""
