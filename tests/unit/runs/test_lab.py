@@ -447,6 +447,7 @@ def test_it_ends_in_the_middle_of_requests(tmp_path: Path) -> None:
 SLOW_EXPORTER = """
 import asyncio, pathlib, threading
 from anyio.from_thread import run_sync
+from nbconvert.exporters import Exporter  # or the log would say that there is none, where it still can
 
 loop, told = run_sync(asyncio.get_running_loop), threading.Event()
 stop, loop.stop = loop.stop, lambda: (stop(), told.set())
