@@ -128,12 +128,23 @@ def comparison(frame: FrameType) -> str:
                     sides = (test.left, test.comparators[0])
                     if not all(isinstance(part, _READ) for side in sides for part in ast.walk(side)):
                         return ""
-                    actual, expected = (_value(side, frame) for side in sides)
+                    names = [_name(side) for side in sides]  # by which one value is secret, and so the other
+                    actual, expected = (_value(side, frame, names) for side in sides)
                     return f"expected: {_OPERATORS[type(test.ops[0])]}{expected}\nactual: {actual}"
     return ""
 
 
-def _value(side: ast.expr, frame: FrameType) -> str:
+def _name(side: ast.expr) -> str:
+    match side:
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.Subscript(slice=ast.Constant(value=str(name))):
+            return name
+    return ""
+
+
+def _value(side: ast.expr, frame: FrameType, names: list[str]) -> str:
     expression = compile(ast.Expression(side), "cell", "eval")
     value = eval(expression, frame.f_globals, frame.f_locals)  # noqa: S307 (the reader's own code)
+    for name in names:
+        if redact({name: "."}) != {name: "."}:
+            [value] = redact({name: value}).values()
     return str(redact(_SHORT.repr(value))).replace("\n", " ")

@@ -101,6 +101,10 @@ FAILING = {
     "    group.create_task(f())": "AssertionError: c: It is so.\nline 2: wb.claim('c', 'It is so.', False)\nc",
     "async def f():\n    state = 1\n    assert state == 2\nasync with asyncio.TaskGroup() as group:\n"
     "    group.create_task(f())": "AssertionError: expected: 2\nactual: 1\nline 3: assert state == 2",
+    "import types\nlogin = types.SimpleNamespace(password='hunter2')\nassert login.password == 'hunter30'": (
+        "AssertionError: expected: '(8 characters)'\nactual: '(7 characters)'\n"
+        "line 3: assert login.password == '(8 characters)'"
+    ),
     "exec('undefined_name', {})": "NameError: name 'undefined_name' is not defined\nline 1: exec('undefined_name', {})",
     "exec('assert 1 == 2', {'__name__': 1})": "AssertionError\nline 1: exec('assert 1 == 2', {'__name__': 1})",
     # It answers nothing any more.
