@@ -164,9 +164,10 @@ def _redact(value: Any) -> Any:
     if isinstance(value, str):
         return _redact_text(value) if any(map(_is_marked, {value, _cut_of(value).sub("", value)})) else value
     if isinstance(value, Mapping):
-        kept = dict(_redact_field(str(key), item) for key, item in value.items())
-        if isinstance(name := value.get("name"), str) and "value" in value:  # a header, a cookie
-            kept["value"] = _redact_field(name, value["value"])[1]
+        fields = {str(key): item for key, item in value.items()}
+        kept = dict(_redact_field(key, item) for key, item in fields.items())
+        if isinstance(name := fields.get("name"), str) and "value" in fields:  # a header, a cookie
+            kept["value"] = _redact_field(name, fields["value"])[1]
         return kept
     return list(_redact_items(value)) if isinstance(value, (list, tuple)) else value
 
@@ -264,7 +265,7 @@ def _masked(found: re.Match[str]) -> str | None:
 
 
 def _is_code(found: re.Match[str], mask: str) -> bool:
-    """Return whether a name and its value may be words of a program's, or of somebody who lists names."""
+    """Tell whether a name and its value may be words of a program's, or of somebody who lists names."""
     names, text, start = found.groupdict(), found.string, found.start("name")
     by, value = names.get("by"), names["value"] or ""
     if not by or names["number"] or (names["q"] and "=" not in by):
