@@ -20,6 +20,7 @@ import pytest
 
 from amazonpay_nb.runs.lab import edition
 from tests.processes import PATIENCE, read_only, until
+from tests.rehearsal.plans import answers
 
 ROOT = Path(__file__).parents[2]
 UV = shutil.which("uv") or Path(sys.prefix, "bin", "uv")
@@ -261,6 +262,7 @@ def test_the_lab_opens_from_the_wheel(whole: Path, place: Place) -> None:
     command = [sys.executable, "-m", "amazonpay_nb", "lab", "--to", place.folder / "lab", "--allow-root"]
     with place.running(*command, "--no-browser", "--ServerApp.port=0"):
         server = place.wait_for("runtime/jpserver-*.json")
+        assert until(lambda: answers(server["port"]))  # it listens a moment after it has written its file
         headers = {"Authorization": f"token {server['token']}"}
         url = f"http://127.0.0.1:{server['port']}{server['base_url']}api/contents/notebooks/00_start_here.ipynb"
         assert httpx.get(url, headers=headers, trust_env=False, timeout=PATIENCE).json()["type"] == "notebook"
