@@ -163,8 +163,7 @@ def rehearse(plan: Path, out: Path, env_file: Path | None, **options: Any) -> Ve
 
     with report_folder(out, REPORTS):
         if env_file:
-            when = f"once {env_file} is there, with its variables; ten minutes at most"
-            say(f"The rehearsal waits for a server that you start {when}.", err=True)
+            say(f"Start the server once {env_file} is there, with its variables.", err=True)
         line = "{0.status:<9} {0.row.id} ({0.seconds:.1f} s)"
         rehearsal = play(plan, env_file=env_file, say=lambda result: say(line.format(result)), **options)
         write_report(rehearsal, out, finished=datetime.now(UTC))

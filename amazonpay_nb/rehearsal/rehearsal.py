@@ -135,8 +135,8 @@ def rehearse(
         browser: The Chromium to use; "none" plays only what needs no buyer, and None or "auto" looks for one.
         region: In the place of the plan's.
         environment: Variables for the server, on top of the plan's.
-        env_file: Written with all variables of a server that somebody else starts then, within ten minutes; a line
-            ``NAME=value`` each, quoted as a shell does, and gone in the end.  The plan's command is a comment.
+        env_file: Written with all variables of a server that somebody else starts then; a line ``NAME=value`` each,
+            quoted as a shell does, and gone in the end.  The plan's command is a comment.
         say: Called with each result.
     Raises:
         ConfigurationError: The plan or the server cannot be used; nothing is left running.

@@ -189,7 +189,7 @@ class MerchantServer:
         self, file: PlanFile, facts: dict[str, str], refused_hosts: Set[str] = frozenset(), env_file: Path | None = None
     ) -> None:
         self._file, self._facts, self._plan, self._refused = file, facts, file.plan.server, refused_hosts
-        self._env_file, self._written = env_file, list[Path]()
+        self._env_file, self._written = env_file, False
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Any = None  # in which it prints
         self._printed, self._hearing = b"", Lock()
@@ -212,8 +212,8 @@ class MerchantServer:
                             os.kill(int(folder.name), number)
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(END_SECONDS)
-        for path in self._written:
-            path.unlink(missing_ok=True)
+        if self._env_file and self._written:
+            self._env_file.unlink(missing_ok=True)
         self.http.close()
 
     def _variables(self) -> dict[str, str]:
@@ -259,7 +259,8 @@ class MerchantServer:
         command = shlex.join(filled([*self._plan.start], self._facts)) or "your server"
         lines = [f"{name}={shlex.quote(value)}\n" for name, value in self._variables().items()]
         text = indent(f"In {self._file.folder}: {command}\n", "# ") + "".join(lines)
-        self._written.append(write_file(env_file, text.encode(), mode=0o600, overwrite=False))
+        write_file(env_file, text.encode(), mode=0o600, overwrite=False)
+        self._written = True
 
     def start(self) -> None:
         """Start it, where that is ours to do, and wait until it is ready."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from amazonpay_nb.rehearsal import books, browser, checks, server
+from amazonpay_nb.rehearsal import browser, checks, server
 from tests.browser.chromium import executable
 from tests.processes import PATIENCE
 
@@ -32,7 +32,6 @@ def _patience() -> Iterator[None]:
         ):
             for name in names:
                 patch.setattr(module, name, float(PATIENCE))
-        patch.setattr(books, "PATIENT_SECONDS", 1.0)  # in which nothing happens: the server is right
         patch.setattr(server.soon, "__defaults__", (20.0, *server.soon.__defaults__[1:]))
         yield
 
