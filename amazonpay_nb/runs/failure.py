@@ -57,8 +57,7 @@ def _found_in(document: Any) -> Failure | None:
     for step, cell in under_headings(document):
         for claim in claims_in([cell]):
             if claim.ok is False:  # in a cell that went on
-                message = f"claim {claim.id} does not hold: {claim.text}"
-                return Failure(message, step, cell.execution_count, cell.id, claim=claim.id)
+                return Failure(claim.failure, step, cell.execution_count, cell.id, claim=claim.id)
         if cell.metadata.get("papermill", {}).get("exception"):  # a message that is no UTF-8, for example
             return Failure("The cell failed, and its kernel could not say how.", step, cell.execution_count, cell.id)
     with suppress(*_OF_OTHERS):

@@ -318,7 +318,7 @@ class Workbench:
         """
         claim = Claim(name, text, None if needs_emulator and not self.emulator else bool(ok))  # pandas has its own
         if claim.ok is False:
-            tracebacks.doubt(f"claim {name} does not hold: {text}")
+            tracebacks.doubt(claim.failure)
             kernel.display(claim)
             raise AssertionError(f"{name}: {text}\n{tracebacks.comparison(sys._getframe(1))}".rstrip())
         return claim

@@ -37,6 +37,11 @@ class Claim:
         rows = _ROWS.get(self.id, [])
         return list(rows if isinstance(rows, list) else rows.get(self.text, []))
 
+    @property
+    def failure(self) -> str:
+        """What a report says where *ok* is False."""
+        return f"claim {self.id} does not hold: {self.text}"
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         text = str(redact(self.text))
         if self.ok is None:
