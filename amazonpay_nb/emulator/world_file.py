@@ -17,7 +17,7 @@ from amazonpay_nb.spec.addresses import checked_endpoint
 from amazonpay_nb.spec.answers import FilingReason
 from amazonpay_nb.spec.data import DataError, as_kind, composed, no_choice
 from amazonpay_nb.spec.operations import OPERATIONS
-from amazonpay_nb.spec.parts import Price, Strict, Text16, strict
+from amazonpay_nb.spec.parts import Price, Strict, Text16, Text255, strict
 from amazonpay_nb.spec.simulations import ANYWHERE, CARDS, SIMULATIONS
 from amazonpay_nb.spec.states import MACHINES
 
@@ -59,7 +59,8 @@ def _any(kind: str) -> Any:
     rows, date = MACHINES[kind].rows, Annotated[datetime | timedelta, PlainValidator(_date)]
     status = _model(
         state=(_one_of([row.target for row in rows]), ...), reason_code=_one_of([row.reason for row in rows]),
-        resolution=_one_of([row.resolution for row in MACHINES["Dispute"].rows]), last_updated_timestamp=date,
+        reason_description=Text255, resolution=_one_of([row.resolution for row in MACHINES["Dispute"].rows]),
+        last_updated_timestamp=date,
     )  # fmt: skip
     return {"status_details": status, "creation_timestamp": date}
 

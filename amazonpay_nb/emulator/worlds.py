@@ -19,7 +19,7 @@ from amazonpay_nb.emulator.clock import FIRST_YEAR, stamp
 from amazonpay_nb.emulator.records import AnyRecord, Record, SessionNotes
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import calendar, disputes, documents, limits, payments, personas, sessions
-from amazonpay_nb.emulator.rules.transitions import fire_due, move
+from amazonpay_nb.emulator.rules.transitions import DESCRIPTIONS, fire_due, move
 from amazonpay_nb.emulator.store_file import START
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.emulator.world_file import CREATE_CHARGE, CREATE_REFUND, ROWS, Place, WorldFile
@@ -224,10 +224,13 @@ class _Making:
                 by_way = [_REFUSED]
             for end in (*by_way, goal):
                 for step in _way(self._now_of(record), end):
-                    self._step(self._now_of(record), step.trigger, row)
+                    words = status.reason_description if end == goal else None
+                    self._step(self._now_of(record), step.trigger, row, words)
+            if status.reason_description not in (None, _reason_of(self._now_of(record)).get("reasonDescription")):
+                raise ValueError(f"{status.state} has no reason that somebody describes; leave reasonDescription out")
         return self._now_of(record)
 
-    def _step(self, record: AnyRecord, trigger: str, row: Any) -> None:
+    def _step(self, record: AnyRecord, trigger: str, row: Any, words: str | None) -> None:
         if trigger == "Capture Charge":
             amount = (row.capture_amount or row.charge_amount).model_dump(by_alias=True)
             wait = simulation("captureCharge", _CAPTURING[0])
@@ -236,7 +239,7 @@ class _Making:
         if record.kind == "Charge" and trigger in _ENDS_ORDER and record.notes.permission_type == "OneTime":
             self._close_before(record, row)
             record = self._now_of(record)
-        move(self._world, record, trigger)
+        move(self._world, record, trigger, description=words)
 
     def _close_before(self, charge: AnyRecord, row: Any) -> None:
         """Close the permission as the file says before its last charge ends, which would close it in another way."""
@@ -286,8 +289,12 @@ def _way(record: AnyRecord, goal: _End) -> tuple[Transition, ...]:
 def _end_of(record: AnyRecord) -> _End:
     """Return where an object is: its state, the first of its reasons, and the winner, where it is a dispute."""
     details = record.document["statusDetails"]
-    reasons = details.get("reasons", [details]) or [{}]
-    return details["state"], reasons[0].get("reasonCode"), details.get("resolution")
+    return details["state"], _reason_of(record).get("reasonCode"), details.get("resolution")
+
+
+def _reason_of(record: AnyRecord) -> Document:
+    details: Document = record.document["statusDetails"]
+    return dict((details.get("reasons", [details]) or [{}])[0])
 
 
 def save(world: World) -> Document:
@@ -311,9 +318,11 @@ def to_yaml(document: Document) -> str:
 
 
 def _row(world: World, record: AnyRecord) -> Document:
-    document, notes, details = record.document, record.notes, record.document["statusDetails"]
+    document, notes, reason = record.document, record.notes, _reason_of(record)
     status = dict(zip(("state", "reasonCode", "resolution"), _end_of(record), strict=True))
-    status["lastUpdatedTimestamp"] = details["lastUpdatedTimestamp"]
+    status["lastUpdatedTimestamp"] = document["statusDetails"]["lastUpdatedTimestamp"]
+    if (words := reason.get("reasonDescription")) != DESCRIPTIONS.get((record.kind, reason.get("reasonCode", ""))):
+        status["reasonDescription"] = words
     names = (field.alias or "" for field in ROWS[record.kind].model_fields.values())
     row = {name: status if name == "statusDetails" else document.get(name) for name in names}
     if record.kind == "Charge Permission":
