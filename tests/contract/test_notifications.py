@@ -408,7 +408,7 @@ def test_an_endpoint_that_never_answers_is_left_alone(shop: Shop, monkeypatch: p
 
     Asked for, it is tried at once.
     """
-    monkeypatch.setattr(post, "DELIVERY_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(post, "DELIVERY_TIMEOUT_SECONDS", 1.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         shop.emulator.control.post("notifications/endpoint", url=url)

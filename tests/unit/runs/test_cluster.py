@@ -185,7 +185,7 @@ def test_a_worker_that_hangs_is_named(cluster: Cluster, tmp_path: Path) -> None:
     with sweep(path, out, "--scheduler", cluster.address) as process:
         assert ends(process)[0] == 0
     cluster.worker("lean", waits_for="ModuleNotFoundError", PYTHONPATH=without_workbook(tmp_path / "lean"))
-    with sweep(path, out, "--scheduler", cluster.address, DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="8s") as process:
+    with sweep(path, out, "--scheduler", cluster.address, DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="20s") as process:
         code, output = ends(process)
     assert (code, "Traceback" in output) == (2, False), output
     (address,) = re.findall("Start worker at: +(.*)", (tmp_path / "cluster" / "lean" / "log").read_text())
