@@ -125,7 +125,7 @@ def grade(url: str | None, region: str, ready_file: Path | None, https: bool) ->
     if url is None:
         grades = grading.grade_own(region)
     else:
-        with Emulator(region, https=https, in_process=False) as server:
+        with Emulator(region, https=https, in_process=False) as server, removal(ready_file, server.control.token):
             if ready_file:
                 server.write_ready_file(ready_file)
             grades = grading.grade(url, server, observed=ready_file is not None)

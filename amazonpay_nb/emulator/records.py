@@ -53,6 +53,7 @@ class SessionNotes:
     notice: str = ""  # why the buyer is back at the choice of a payment method, "" where nothing went wrong
     changes_address: bool = False  # whether the buyer has come back only to change the address
     consents: bool = True  # whether the buyer lets the shop keep the payment method
+    ready: bool = False  # whether nothing of the first stay is left to choose or to agree to
     agreed: bool = False  # whether the buyer has been through the last stay
     pending: bool = False  # whether the first charge is still to be decided
 

@@ -24,12 +24,14 @@ from amazonpay_nb.emulator.control import CONTROL_PATH
 from amazonpay_nb.emulator.notifications.announce import topic_of
 from amazonpay_nb.emulator.records import Merchant
 from amazonpay_nb.emulator.remote import ClockControl, Control
+from amazonpay_nb.emulator.rules.sessions import PROCESSING, refresh
 from amazonpay_nb.emulator.store import Store, unusable
 from amazonpay_nb.emulator.store_file import REAL_TIME, check_owner
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import LoopbackServer, open_port, serve, stays_inside
 from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, with_id, write_file
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, checked_endpoint, host_of
+from amazonpay_nb.spec.flows import CHECKOUT_SESSION
 from amazonpay_nb.spec.notifications import CERTIFICATE_HOSTS, hosts_of
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.temporary import TemporaryFolder
@@ -130,18 +132,21 @@ class Emulator:
                         load_world(self._world, file, start)
                     if notify:
                         self._world.set_endpoint(self._accounts[0], notify)
+                token = secrets.token_urlsafe(24)
+                self._server = serve(
+                    build_app(self._world, token, drop=lambda client: self._server.drop(client)),
+                    in_process=self.in_process, host=host, listener=listener,
+                    certificate=self._certificate("server.pem") if https else None,
+                )  # fmt: skip
+                self.url = self._world.url = self._server.url
+                with kept.transaction():  # where a buyer was to go on, another process may have had another port
+                    for session in kept.every(CHECKOUT_SESSION, PROCESSING):
+                        refresh(self._world, session)
             except sqlite3.Error as error:
                 raise ValueError(unusable(store, error)) from error
             undo.pop_all()
         self.merchant_id, self.store_id = self._accounts[0].merchant_id, self._accounts[0].store_id
         self.topic_arn = topic_of(self._world, self.merchant_id)
-        token = secrets.token_urlsafe(24)
-        self._server = serve(
-            build_app(self._world, token, drop=lambda client: self._server.drop(client)),
-            in_process=self.in_process, host=host, listener=listener,
-            certificate=self._certificate("server.pem") if https else None,
-        )  # fmt: skip
-        self.url = self._world.url = self._server.url
         certificate_url = f"https://{CERTIFICATE_HOSTS[row.code]}" if proxy else self.url
         self.certificate_url = self._world.certificate_url = certificate_url
         self.ca_file = self._folder.path / "ca.pem" if https else None

@@ -88,7 +88,7 @@ def _check_accounts(world: World, file: WorldFile) -> None:
 
 class _Making:
     def __init__(self, world: World, file: WorldFile, now: datetime) -> None:
-        self._world, self._file = world, file
+        self._world, self._file, self._charged = world, file, set[str]()
         self.now, self.place = now.replace(microsecond=0), Place()  # where an error is
 
     def make_all(self) -> None:
@@ -189,7 +189,8 @@ class _Making:
         body = row.model_dump(by_alias=True, include={*CREATE_CHARGE}) | {"chargePermissionId": permission.id}
         if row.status_details:  # it is led on from where Amazon has not decided yet
             body |= {"captureNow": False, "canHandlePendingAuthorization": True}
-        body["atCheckout"] = not self._world.store.children("Charge", permission.id)  # the oldest, as far as one knows
+        body["atCheckout"] = permission.id not in self._charged  # the oldest, as far as one knows
+        self._charged.add(permission.id)
         wait = simulation("createCharge", "AuthorizationInitiated") if row.status_details else None
         return payments.create_charge(self._world, permission, body, wait)
 
@@ -200,7 +201,7 @@ class _Making:
     def _dispute(self, row: Any, charge: AnyRecord) -> AnyRecord:
         if price := row.dispute_amount and row.dispute_amount.model_dump(by_alias=True):
             limits.check_currency(price, charge.document["chargeAmount"]["currencyCode"], f"Charge {charge.id}")
-        amount = price["amount"] if price else None
+        amount = price and price["amount"]
         return disputes.file_chargeback(self._world, charge, row.filing_reason, amount, row.dispute_id)
 
     def _now_of(self, record: AnyRecord) -> AnyRecord:
@@ -288,8 +289,7 @@ def _way(record: AnyRecord, goal: _End) -> tuple[Transition, ...]:
 
 def _end_of(record: AnyRecord) -> _End:
     """Return where an object is: its state, the first of its reasons, and the winner, where it is a dispute."""
-    details = record.document["statusDetails"]
-    return details["state"], _reason_of(record).get("reasonCode"), details.get("resolution")
+    return record.state, _reason_of(record).get("reasonCode"), record.document["statusDetails"].get("resolution")
 
 
 def _reason_of(record: AnyRecord) -> Document:

@@ -310,7 +310,8 @@ class Buyer:
             answers = [*pool.map(lambda _: once(), range(times))]
         for one in chain.from_iterable(answer.cookies for answer in answers):
             with suppress(*self._errors):  # a browser would not keep it either
-                self.context.add_cookies([{"name": one.name, "value": one.value or "", "url": url}])
+                domain, path = urlsplit(url).hostname or "", one.path
+                self.context.add_cookies([{"name": one.name, "value": one.value or "", "domain": domain, "path": path}])
         return answers
 
     def state(self) -> dict[str, Any]:

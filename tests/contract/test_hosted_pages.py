@@ -37,6 +37,10 @@ TWO_VISITS = express(
 )
 
 
+# What a buyer does on each page of the first stay, after signing in.
+CHOICES = {"shipping-address": {"address": "1"}, "payment-method": {"card": "1111"}, "consent": {"save": "yes"}}
+
+
 def back(address: str, session_id: str) -> str:
     return f"{address}?amazonCheckoutSessionId={session_id}"
 
@@ -529,6 +533,30 @@ class TestVisits:
         na.buyer().walk(session_id)
         change(na, session_id, "changeAddress")
         assert na.buyer().walk(session_id) == [*CHOOSE_AND_SHIP, back(REVIEW, session_id)]
+
+    def test_a_change_leaves_nothing_out(self, na: Shop) -> None:
+        """What the buyer has begun comes first: there is a payment method, and a consent that is the buyer's own."""
+        session_id, buyer = na.clicked(express(), "PayAndShip"), na.buyer()
+        shown = buyer.press(buyer.open(session_id), action="continue", email="ada@example.com")
+        for page, choice in CHOICES.items():
+            for action in ("changeAddress", "changePayment"):
+                shown = change(na, session_id, action)
+                assert page_of(shown) == page
+            shown = buyer.press(shown, action="continue", **choice)
+        assert shown.headers["location"] == back(REVIEW, session_id)
+        buyer.press(change(na, session_id, "changePayment"), action="continue", card="4444")
+        assert page_of(change(na, session_id, "changeAddress")) == "consent"
+
+    def test_what_one_buyer_has_chosen_is_no_other_buyers(self, na: Shop) -> None:
+        """Who signs in during a change begins as if nobody had been there."""
+        session_id, buyer = na.clicked(express(), "PayAndShip"), na.buyer()
+        buyer.walk(session_id)
+        change(na, session_id, "changePayment")
+        buyer.press(buyer.open(session_id, "sign-in"), action="continue", email="ben@example.com")
+        assert na.done("getCheckoutSession", session_id)["paymentPreferences"] == [None]
+        assert page_of(change(na, session_id, "changeAddress")) == "shipping-address"
+        shown = buyer.press(buyer.open(session_id, "shipping-address"), action="continue", address="1")
+        assert page_of(shown) == "payment-method"
 
     def test_a_visit_that_is_over_can_be_repeated(self, na: Shop) -> None:
         """With another card, until it is completed."""

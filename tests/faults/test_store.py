@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -70,6 +72,20 @@ class TestRestarting:
             assert shop.charge(wallet, currency="EUR")["chargeId"] not in first.text
             emulator.clock.advance("PT30S")
             assert shop.state("getCharge", pending["chargeId"]) == "Authorized"
+
+    def test_a_buyer_goes_on_at_the_new_address(self, tmp_path: Path) -> None:
+        """Where the one was that a session told the shop, somebody else may listen by now."""
+        store = tmp_path / "world.db"
+        with Emulator("na", seed=7, store=store) as emulator, Shop(emulator) as shop:
+            session_id = shop.visited()
+            port = urlsplit(emulator.url).port or 0
+        with (
+            socket.create_server(("127.0.0.1", port)),
+            Emulator("na", seed=7, store=store) as emulator,
+            Shop(emulator) as shop,
+        ):
+            told = shop.done("getCheckoutSession", session_id)["webCheckoutDetails"]["amazonPayRedirectUrl"]
+            assert told == f"{emulator.url}/checkout/processing?amazonCheckoutSessionId={session_id}"
 
     def test_real_time_goes_on_while_nobody_is_there(self, tmp_path: Path) -> None:
         """What fell due meanwhile happens first."""

@@ -36,11 +36,14 @@ REVIEW = """<!doctype html><title>Your order</title><form method=post></form>
 wallets: dict[str, str] = {}  # visitor → permission
 customers: dict[str, str] = {}  # visitor → buyerId
 orders: dict[str, dict[str, dict[str, object]]] = {}  # visitor → order → state
+renewed: dict[str, str] = {}  # cookie → visitor
+former: set[str] = set()  # cookies that show nothing any longer
 turn = threading.Lock()
 
 
 def visitor_of(request: Request) -> str:
-    return request.cookies.get("visitor") or secrets.token_hex(16)
+    cookie = request.cookies.get("visitor") or secrets.token_hex(16)
+    return renewed.get(cookie, cookie)
 
 
 def offer(request: Request) -> Response:
@@ -109,7 +112,11 @@ def charge(request: Request) -> Response:
         fresh = mine.setdefault(query["order"], {"state": "pending"})["state"] == "pending"
     if fresh and visitor in wallets:
         threading.Thread(target=pay, args=(visitor, query["order"], query["amount"])).start()
-    return JSONResponse({}, 202)
+    answer, cookie = JSONResponse({}, 202), secrets.token_hex(16)
+    renewed[cookie] = visitor
+    former.add(request.cookies["visitor"])
+    answer.set_cookie("visitor", cookie)
+    return answer
 
 
 def pay(visitor: str, order: str, amount: str) -> None:
@@ -146,14 +153,14 @@ def refund(request: Request) -> Response:
 
 def state(request: Request) -> Response:
     visitor = visitor_of(request)
-    if visitor not in wallets:
+    if visitor not in wallets or request.cookies["visitor"] in former:
         return Response("Please sign in.", 401)
     return JSONResponse({"wallet": "saved", "orders": orders.get(visitor, {})})
 
 
 routes = [Route(f"/{name}", offer) for name in ("wallet", "express", "buy", "sign-in", "update")]
 routes += [Route("/review", review, methods=["GET", "POST"]), Route("/back", come_back), Route("/state", state)]
-routes += [Route(f"/{work.__name__}", work, methods=["PUT"]) for work in (charge, refund)]
+routes += [Route(f"/order/{work.__name__}", work, methods=["PUT"]) for work in (charge, refund)]
 routes += [Route("/thanks", lambda request: HTMLResponse("Thank you."))]
 
 if __name__ == "__main__":

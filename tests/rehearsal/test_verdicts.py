@@ -19,8 +19,8 @@ ODD_SERVER = str(Path(__file__).with_name("odd_server.py"))
 SMALL_PLAN = """
 ready = "/state"
 [actions]
-charge = { method = "PUT", path = "/charge?order={order}&amount={amount}" }
-refund = { method = "PUT", path = "/refund?order={order}&amount={amount}" }
+charge = { method = "PUT", path = "/order/charge?order={order}&amount={amount}" }
+refund = { method = "PUT", path = "/order/refund?order={order}&amount={amount}" }
 state = { method = "GET", path = "/state" }
 [pages]
 set_up = "/wallet"
@@ -53,7 +53,7 @@ def unusual(tmp_path_factory: pytest.TempPathFactory, chromium_path: str, unhurr
 
 
 def test_an_unusual_server_passes(unusual: Rehearsal) -> None:
-    """What is saved and paid counts, not when and by what answer."""
+    """What is saved and paid counts, not when and by what answer; a new cookie is for all of the server."""
     assert {one.row.id: one.seen for one in unusual.results if one.status != "passed"} == {}
     assert len(unusual.results) == len(CHECKS)
 
@@ -96,7 +96,7 @@ def test_exchanges_are_numbered_through(unusual: Rehearsal) -> None:
     calls = [row["operation"] for row in shown if row["by"] == "server"]
     wallet = ["getCheckoutSession", "completeCheckoutSession"]
     assert calls == [*wallet, *wallet, "getChargePermission", "createCharge"]  # of two buyers, one of whom pays
-    assert ("rehearsal", "/charge?order=") in {(row["by"], row["path"][:14]) for row in shown}
+    assert ("rehearsal", "/order/charge?order=") in {(row["by"], row["path"][:20]) for row in shown}
 
 
 def test_nothing_secret_is_written(unusual: Rehearsal, tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ class Stay:
             problem = f"changeAction {action!r} must be {' or '.join(CHANGE_ACTIONS)}"
         elif not self._applies(page):
             problem = f"a {self.session.document['productType']} checkout does not ask for it"
+        elif not self.notes.ready:  # what the buyer has begun comes first
+            return self.notes.page
         else:
             # After a change of address the buyer goes straight back; a payment method needs consent, too.  [inferred]
             self.notes.changes_address = page == "shipping-address"
@@ -122,6 +124,7 @@ class Stay:
         sessions.refresh(self.world, self.session)
         if following is None:
             return self._leave()
+        self.notes.ready &= self.notes.stay > 0
         self._go_to(self.notes.stay, following)
         return None
 
@@ -140,7 +143,8 @@ class Stay:
             document["shippingAddress"] = self.notes.address or home
         wants_billing = "billingAddress" in scopes or document["productType"] == "PayOnly"
         document["billingAddress"] = home if wants_billing or self.world.region.billing_address else None
-        # The agreement may be another buyer's.
+        # The agreement may be another buyer's, and the payment method.
+        document["paymentPreferences"] = [None]
         self.notes.buyer, self.notes.agreed, self.notes.changes_address = email, False, False
         following = self._after("sign-in")
         if following == "shipping-address":  # none is chosen yet
@@ -241,6 +245,7 @@ class Stay:
             self._go_to(number, self._pages[0])
             value = self._end(_ENDINGS.get(self._card.trigger, "Agree"))
         else:
+            self.notes.ready = True
             self._go_to(number + 1, "processing")
         address = lookup(self.session.document, self._pages_of.returns_to[number])
         return returning(address or sessions.return_address(self.session.document), self.notes.parameter, value)

@@ -22,6 +22,7 @@ _COMPLETE, _FINALIZE = "Complete Checkout Session", "Finalize Checkout Session"
 # What the answer of Finalize shows besides that of Complete; and the address that it repeats, by product type.
 _SHOWN_BY_FINALIZE = ("buyer", "paymentPreferences", "billingAddress", "cartDetails")
 _REPEATED_ADDRESS = {"PayAndShip": "shippingAddress", "PayOnly": "billingAddress"}
+PROCESSING = "/checkout/processing?amazonCheckoutSessionId="  # where a buyer goes on
 
 
 def new_session(
@@ -116,9 +117,7 @@ def refresh(world: World, session: Session) -> None:
         without.add("RecurringFrequencyNotSet")
     left = documents.constraints(document, without=without)
     document["constraints"] = left
-    document["webCheckoutDetails"]["amazonPayRedirectUrl"] = (
-        None if left else f"{world.url}/checkout/processing?amazonCheckoutSessionId={session.id}"
-    )
+    document["webCheckoutDetails"]["amazonPayRedirectUrl"] = None if left else f"{world.url}{PROCESSING}{session.id}"
     world.store.put(session)
 
 
