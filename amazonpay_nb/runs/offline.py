@@ -7,7 +7,7 @@ import os
 import re
 import sys
 
-_HERE = re.compile(r"(::ffff:)?(127(\.\d+){3}|0\.0\.0\.0)|::1?|localhost")
+_HERE = re.compile(r"(::ffff:)?(127(\.\d+){1,3}|0\.0\.0\.0)|::1?|(0+:){7}0*1|localhost", re.IGNORECASE)
 # A cell may empty its environment, and replace what is built in.
 _file, _open = os.environ.get("AMAZONPAY_NB_OFFLINE", ""), open
 

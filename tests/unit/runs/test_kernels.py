@@ -314,9 +314,9 @@ try:
 except OSError:
     socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendmsg([b""], [], 0, ("192.0.2.1", 9))"""
 STAY_HERE = """import socket
-socket.getaddrinfo("localhost", 80)
+socket.getaddrinfo("0:0:0:0:0:0:0:1", 80)
 with socket.create_server(("127.0.0.1", 0)) as server:
-    for name in ("127.0.0.1", "0.0.0.0"):
+    for name in ("127.0.0.1", "0.0.0.0", "127.1", "LOCALHOST"):
         socket.create_connection((name, server.getsockname()[1])).close()"""
 
 
