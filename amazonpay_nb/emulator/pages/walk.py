@@ -67,7 +67,7 @@ class Stay:
             problem = f"changeAction {action!r} must be {' or '.join(CHANGE_ACTIONS)}"
         elif not self._applies(page):
             problem = f"a {self.session.document['productType']} checkout does not ask for it"
-        elif not self.notes.ready:  # what the buyer has begun comes first
+        elif not self.notes.ready:  # what the buyer has begun comes first  [inferred]
             return self.notes.page
         else:
             # After a change of address the buyer goes straight back; a payment method needs consent, too.  [inferred]
