@@ -28,8 +28,9 @@ SHARE_OF_FILES = (os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else 1024)
 MAX_CONNECTIONS = min(128, SHARE_OF_FILES)
 # For a request to arrive, and for a client to read on.
 PATIENCE_SECONDS = 20.0
-# Of the loop, until what was accepted is a connection: asyncio loses one whose server closes before.
-_ACCEPT_STEPS = 3
+# Of the loop, until what was accepted is a connection, since asyncio loses one whose server closes before; and until
+# one that is cut off has noticed.
+_STEPS = 3
 _GLANCE_SECONDS = 0.002  # between two looks at what has not ended yet
 _LINGER_SECONDS = 1.0  # for a client to see that it is refused
 # Read at a time, so that few requests wait on one connection: the shortest has 18 bytes, and takes 3,000 in memory.
@@ -82,7 +83,7 @@ class Server(uvicorn.Server):
         for listener in self.listeners:
             with suppress(NotImplementedError):  # on Windows, where there is another way to accept
                 asyncio.get_running_loop().remove_reader(listener)
-        for _ in range(_ACCEPT_STEPS):
+        for _ in range(_STEPS):
             await asyncio.sleep(0)
         for server in self.servers:
             server.close()
@@ -93,13 +94,20 @@ class Server(uvicorn.Server):
             async with asyncio.timeout(self.config.timeout_graceful_shutdown):
                 while (state.connections or state.tasks) and not self.force_exit:
                     await asyncio.sleep(_GLANCE_SECONDS)
-        for task in state.tasks:
-            task.cancel()
         for connection in list(state.connections):  # whose clients read nothing: the loop ends before they do
             connection.transport.abort()
+        for _ in range(_STEPS):
+            await asyncio.sleep(0)
+        for task in state.tasks:  # nobody is left to answer
+            task.cancel()
         await asyncio.sleep(0)
         if not self.force_exit:
             await self.lifespan.shutdown()
+
+
+async def _answered(app: Any, *event: Any) -> None:
+    with suppress(asyncio.CancelledError):  # by the end of the server, which is no error of the application's
+        await app(*event)
 
 
 class SecureListener(socket.socket):
@@ -138,6 +146,7 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.app = partial(_answered, self.app)
         self._rest = b""  # behind requests that are not answered yet
         self._refusal = b""
         self._in_head, self._size = True, 0  # bytes since the last one that belongs to a body or ends a head

@@ -19,11 +19,10 @@ from urllib.parse import quote, urlencode
 import httpx
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel, to_snake
-from pydantic_core import to_jsonable_python
 
 from amazonpay_nb.client.auth import AmazonPayAuth, environment_segment, new_idempotency_key
 from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.client.sending import Body, Sender
+from amazonpay_nb.client.sending import Sender
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.in_process import mounts
 from amazonpay_nb.limits import Client
@@ -323,13 +322,14 @@ class AmazonPayClient:
         if operation.idempotency != Idempotency.WITHOUT_EFFECT:
             headers[IDEMPOTENCY_KEY] = self.new_key() if key is None else key
         values = {to_camel(field): value for field, value in fields.items() if value is not None}
-        body: Body | None = to_jsonable_python(values, by_alias=True) if operation.body else None
         try:
             path = self._segment + operation.path.format(id=quote(object_id, safe="-_.~"))
             path += f"?{urlencode(values)}" if values and not operation.body else ""
-        except UnicodeEncodeError:  # the text itself may be the token of a buyer
-            problem = f"{next(iter(ids), 'A text')} holds half a character, which cannot be sent."
+        except (TypeError, UnicodeEncodeError) as error:  # the text itself may be the token of a buyer
+            wrong = "is no text" if isinstance(error, TypeError) else "holds half a character"
+            problem = f"{next(iter(ids), 'A text')} {wrong}, which cannot be sent."
             raise ConfigurationError(problem, advice="Give it as it was before it was cut or decoded.") from None
+        body = values if operation.body else None
         return self.sender.send(operation.name, kind, operation.method, path, headers, body)
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import httpx
 import tenacity
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from amazonpay_nb.client.auth import AmazonPayAuth
 from amazonpay_nb.client.exchange import Exchange
@@ -68,10 +69,12 @@ class Sender(NamedTuple):
         if self.http.is_closed:
             raise ConfigurationError("This client is closed.", advice="Make another one; it can have the same keys.")
         try:
+            body = None if body is None else to_jsonable_python(body, by_alias=True)
             text = None if body is None else to_json(body)
             request = self.http.build_request(method, path, content=text, headers=headers)
-        except UnicodeEncodeError:
-            raise ConfigurationError("A text cannot be sent.", advice="Send Unicode, and ASCII in headers.") from None
+        except (RecursionError, TypeError, ValueError):
+            advice = "Send what JSON and Unicode have, and texts of ASCII in headers."
+            raise ConfigurationError("A value cannot be sent.", advice=advice) from None
         failures = list[Any]()  # of attempts before the last
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(ATTEMPTS), retry=tenacity.retry_if_exception(_may_retry),

@@ -73,7 +73,7 @@ def _header(refusal: ApiError, headers: Headers, answered: str) -> SignatureMism
     if name != "x-amz-pay-date":
         return None
     error = "is wrong"
-    with suppress(TypeError, ValueError):  # an answer without a date, or without its time zone
+    with suppress(OverflowError, TypeError, ValueError):  # an answer without a date, or without its time zone
         seconds = (parse_date(values[name]) - parsedate_to_datetime(answered)).total_seconds()
         error = f"is {abs(seconds):.0f} seconds {'ahead of' if seconds > 0 else 'behind'} the answer's date"
     return SignatureMismatch("clock", sentence("clock", error=error))

@@ -5,11 +5,13 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import pytest
@@ -24,6 +26,7 @@ PAGE = (ROOT / "docs/ci.md").read_text("utf-8")
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 HEADING = "| Command | 0 | 1 | 2 | Writes | `--json` prints |"
 NOTHING = "–"
+HALF = b"POST /v2/charges HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
 
 
 def table(heading: str) -> dict[str, list[str]]:
@@ -102,12 +105,19 @@ def test_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("emulator", signal.SIGINT, 0), ("emulator", signal.SIGHUP, 129),
 ])  # fmt: skip
 def test_a_signal_ends_a_command(tmp_path: Path, command: str, number: signal.Signals, code: int) -> None:
-    """With the code that the page gives."""
+    """With the code that the page gives, and without a traceback, although a request is under way."""
     line = [sys.executable, "-m", "amazonpay_nb", *command.split(), "--ready-file", "ready.json"]
-    with subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
-        assert until((tmp_path / "ready.json").exists), "ready.json is not written"
-        process.send_signal(number)
-        assert process.wait(PATIENCE) == code
+    ready = tmp_path / "ready.json"
+    with subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert until(ready.exists), "ready.json is not written"
+        port = urlsplit(json.loads(ready.read_text("utf-8"))["url"]).port
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+            client.sendall(HALF)
+            assert client.recv(99)  # it is read; the emulator waits for the rest
+            process.send_signal(number)
+            assert process.wait(PATIENCE) == code
+        assert process.stderr
+        assert "Traceback" not in process.stderr.read()
 
 
 def test_what_nohup_keeps_away_stays_away(tmp_path: Path) -> None:

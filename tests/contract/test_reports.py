@@ -211,11 +211,14 @@ class TestSchedules:
 
     @pytest.mark.parametrize(
         "fields",
-        [{"reportType": LIVE_ONE}, {"scheduleFrequency": "P6D"}, {"nextReportCreationTime": "20260114T000000Z"}],
+        [
+            {"reportType": LIVE_ONE}, {"scheduleFrequency": "P6D"}, {"nextReportCreationTime": "20260114T000000Z"},
+            {"nextReportCreationTime": "90010101T000000Z"},
+        ],
         ids=str,
     )  # fmt: skip
     def test_a_schedule_begins_later_and_is_for_the_one_type(self, shop: Shop, fields: Json) -> None:
-        """Everything else is a wrong value; now is not too early."""
+        """Everything else is a wrong value, also what no clock here reaches; now is not too early."""
         assert refusal(shop.call("createReportSchedule", **(DAILY | fields))) == (400, "InvalidParameterValue")
         now = DAILY | {"nextReportCreationTime": "20260115T120000Z"}
         assert shop.done("createReportSchedule", **now)["reportScheduleId"]

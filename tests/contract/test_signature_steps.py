@@ -238,9 +238,12 @@ def test_what_cannot_be_read_has_no_finding(keys: MerchantKeys) -> None:
     assert probable_step(refusal, *sent, keys.public_pem, "") is None
 
 
-@pytest.mark.parametrize("answered", ["", "soon", "Thu, 15 Jan 2026 12:00:09", "Thu, 15 Jan 2026 12:00:09 -0000"])
+@pytest.mark.parametrize(
+    "answered",
+    ["", "soon", "Thu, 15 Jan 2026 12:00:09", "Thu, 15 Jan 2026 12:00:09 -0000", "Thu, 15 Jan 9999999999 12:00:09 GMT"],
+)
 def test_a_wrong_date_is_named_where_the_answer_has_none_to_compare_it_with(keys: MerchantKeys, answered: str) -> None:
-    """A gateway may leave its date out, or the time zone of it."""
+    """A gateway may leave its date out, or the time zone of it, or write a year that no calendar has."""
     message = "The value 20260115T120000Z provided for x-amz-pay-date is too old"
     refusal = api_error(400, "InvalidHeaderValue", message, operation="getCharge")
     sent = "GET", "/v2/charges/x", [("x-amz-pay-date", "20260115T120000Z")], b""

@@ -7,7 +7,7 @@ from hmac import compare_digest
 from typing import Any
 from urllib.parse import urlencode
 
-from amazonpay_nb.emulator.clock import parse_duration, stamp
+from amazonpay_nb.emulator.clock import END, LAST_YEAR, parse_duration, stamp
 from amazonpay_nb.emulator.records import AnyRecord, Merchant, NoNotes, Record
 from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.emulator.rules import calendar
@@ -110,7 +110,8 @@ def create_schedule(world: World, merchant: Merchant, body: Body) -> Body:
     """Have a report made again and again."""
     due, replaces = datetime.fromisoformat(body["nextReportCreationTime"]), body.pop("deleteExistingSchedule", None)
     _check("reportType", body["reportType"] == SANDBOX_SETTLEMENT, _ONE_TYPE)
-    _check("nextReportCreationTime", due >= world.clock.now(), "it is in the past")
+    within, rule = world.clock.now() <= due < END, f"it is in the past, or after the year {LAST_YEAR}"
+    _check("nextReportCreationTime", within, rule)
     for schedule in _mine(world, "Report Schedule", merchant, ""):
         _check("reportType", replaces, "it has a schedule, which deleteExistingSchedule would replace")
         world.store.delete(schedule)

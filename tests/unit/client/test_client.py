@@ -51,6 +51,8 @@ USD_14 = {"amount": "14.00", "currencyCode": "USD"}
 STATE = {"statusDetails": {"state": "Authorized"}}
 CHARGED = {"chargeId": CHARGE, "chargePermissionId": PERMISSION, "chargeAmount": USD_14, **STATE}
 Reply = httpx.Response | Exception
+LOOP: list[Any] = []
+LOOP.append(LOOP)
 
 
 def reply(status: int = 200, body: Any = CHARGED, **headers: str) -> httpx.Response:
@@ -317,11 +319,11 @@ def test_an_address_with_half_a_character_is_refused(call: Callable[[AmazonPayCl
     assert amazon.sent == []
 
 
-def test_an_id_that_an_answer_left_open_is_refused() -> None:
-    """A completed set-up has no charge, so its `charge_id` is None."""
-    nothing: Any = None
-    with pytest.raises(ConfigurationError, match="charge_id is empty"):
-        connect(Amazon()).get_charge(nothing)
+@pytest.mark.parametrize(("value", "message"), [(None, "is empty."), (5, "is no text, which cannot be sent.")])
+def test_an_id_that_an_answer_left_open_is_refused(value: Any, message: str) -> None:
+    """A completed set-up has no charge, so its `charge_id` is None; and a number is no id."""
+    with pytest.raises(ConfigurationError, match=f"charge_id {message}"):
+        connect(Amazon()).get_charge(value)
 
 
 def test_a_key_pair_is_enough() -> None:
@@ -844,13 +846,18 @@ def test_a_key_that_meant_something_else_is_refused(client: AmazonPayClient, per
     [
         ({"idempotency_key": "schlüssel"}, {}),
         ({"soft_descriptor": "\ud800"}, {}),
+        ({"soft_descriptor": b"\xff"}, {}),
+        ({"soft_descriptor": object()}, {}),
+        ({"soft_descriptor": LOOP}, {}),
+        ({"idempotency_key": 5}, {}),
+        ({"simulation_code": 5}, {}),
         ({"simulation_code": "one\r\ntwo"}, {}),
         ({}, {"base_url": "127.0.0.1"}),
     ],
-    ids=["header", "body", "line-break", "no-scheme"],
+    ids=["header", "body", "bytes", "object", "loop", "number-as-key", "number-as-code", "line-break", "no-scheme"],
 )
 def test_what_cannot_be_sent_is_a_local_error(
-    emulator: Emulator, pauses: list[float], fields: dict[str, str], options: dict[str, str]
+    emulator: Emulator, pauses: list[float], fields: dict[str, Any], options: dict[str, str]
 ) -> None:
     """Nothing left this machine, so asking again is no use and nothing is in doubt."""
     base_url = options.get("base_url", emulator.url)
