@@ -13,7 +13,7 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from functools import cache, cached_property
+from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -35,7 +35,6 @@ MAX_BODY_BYTES = 256 * 1024  # far above any documented field length, and as muc
 _BACKLOG = 128  # connections that wait to be accepted
 IN_PROCESS = "AMAZONPAY_NB_IN_PROCESS"
 _OWN_PORTS = range(20_000, 32_768)
-_TRIES = 50
 # Where the server of this kernel is reached from outside, as JupyterHub says it: the whole address, and its path.
 HUB_VARIABLES = ("JUPYTERHUB_PUBLIC_URL", "JUPYTERHUB_SERVICE_PREFIX")
 _PROXIED = re.compile(r"/proxy/\d+/?$")
@@ -83,7 +82,7 @@ def port_for_another() -> int:
     It lies below those that a system gives to connections and listeners by itself (from 32768 on Linux), so nothing
     takes it in between, and nobody who knocks there is answered by his own connection.
     """
-    for port in random.sample(_OWN_PORTS, _TRIES):
+    for port in random.sample(_OWN_PORTS, 50):
         with suppress(OSError), open_port(port):
             return port
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
@@ -92,53 +91,54 @@ def port_for_another() -> int:
 def http_client(*, local: httpx.BaseTransport | None = None, **options: Any) -> httpx.Client:
     """Return a client that reaches this machine directly: a proxy would see tokens, and find nothing here.
 
-    Variables for proxies, usable or not, are read when it goes to another machine; see `Beyond`.
+    Proxies and certificates of the environment, usable or not, are read for a ``base_url`` that needs them, or `Later`.
 
     Args:
         local: How to reach this machine, where its certificates need a way of their own.
         options: Those of `httpx.Client`, with a ``timeout`` of 30; any other host is reached as the environment says.
     """
-    addresses = (f"all://{f'[{host}]' if ':' in host else host}" for host in LOOPBACK_HOSTS)
-    if options.get("verify", True) is True:
-        options["verify"] = trust()
-    ways = {"all://": Beyond(verify=options["verify"]), **dict.fromkeys(addresses, local), **mounts()}
-    return Client(mounts=ways, trust_env=False, **{"timeout": 30, **options})
+    hosts, verify = [f"[{host}]" if ":" in host else host for host in LOOPBACK_HOSTS], options.pop("verify", True)
+    options = {"timeout": 30, "mounts": dict.fromkeys((f"all://{host}" for host in hosts), local) | mounts(), **options}
+    place = httpx.URL(options.get("base_url", ""))
+    beyond = place.host not in ("", *LOOPBACK_HOSTS)
+    if not options.get("transport"):
+        if beyond or place.scheme == "https":
+            return Later(verify, trust_env=beyond, **options).client
+        here = dict.fromkeys((f"https://{host}" for host in hosts), local or Later(verify, trust_env=False))
+        options["mounts"] |= {"all://": Later(verify), **here}
+    return Client(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False, **options)  # http trusts nobody
 
 
-@cache  # it takes longer than most requests
 def trust() -> ssl.SSLContext:
     """Return whom this machine trusts, or raise a ConfigurationError where its environment names no such file."""
     try:
         return httpx.create_ssl_context()
     except OSError as error:
         problem = f"The certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be read ({type(error).__name__})."
-        advice = "Unset it: that of an emulator is gone with the emulator."
-        raise ConfigurationError(problem, advice=advice) from None
+        raise ConfigurationError(problem, advice="Unset it: that of an emulator is gone with the emulator.") from None
 
 
-class Beyond(httpx.BaseTransport):
-    """The way to any host as the environment says, which is read when the first request goes there.
+class Later(httpx.BaseTransport):
+    """A way for which the environment is read when its first request comes; *options* are those of `httpx.Client`."""
 
-    Args:
-        options: Those of `httpx.Client`.
-    """
-
-    def __init__(self, **options: Any) -> None:
-        self._options = options
+    def __init__(self, verify: ssl.SSLContext | bool, trust_env: bool = True, **options: Any) -> None:
+        self._verify, self._options = verify, {"trust_env": trust_env, **options}
 
     @cached_property
-    def _client(self) -> httpx.Client:
-        check_proxies()
-        return Client(**self._options)
+    def client(self) -> Client:
+        """What takes it; a ConfigurationError says what cannot be used."""
+        if self._options["trust_env"]:
+            check_proxies()
+        return Client(verify=trust() if self._verify is True else self._verify, **self._options)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the answer, whose body is still to come."""
-        return self._client.send(request, stream=True)
+        return self.client.send(request, stream=True)
 
     def close(self) -> None:
         """Close the connections."""
-        if "_client" in vars(self):
-            self._client.close()
+        if "client" in vars(self):
+            self.client.close()
 
 
 def check_proxies() -> None:

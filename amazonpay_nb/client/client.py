@@ -24,8 +24,6 @@ from amazonpay_nb.client.auth import AmazonPayAuth, environment_segment, new_ide
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.sending import Sender
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.in_process import mounts
-from amazonpay_nb.limits import Client
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY
 from amazonpay_nb.spec.answers import (
@@ -77,7 +75,7 @@ class AmazonPayClient:
         verify: A TLS context that trusts the emulator's own authority.
         new_idempotency_key: Makes the key of each POST.
     Raises:
-        ConfigurationError: Region, environment and key do not fit together.
+        ConfigurationError: Region, environment and key do not fit together, or the way there cannot be used.
     """
 
     def __init__(
@@ -96,14 +94,11 @@ class AmazonPayClient:
             raise ConfigurationError("The emulator's address is missing.", advice="Give base_url=emulator.url.")
         self.journal = Journal(limit=RECENT) if journal is None else journal
         self.clock, self._auth, self.new_key, self._sleep = auth.clock, auth, new_idempotency_key, sleep
-        if environment != "emulator" and transport is None:
-            from amazonpay_nb.loopback import check_proxies  # slow to import
+        from amazonpay_nb.loopback import http_client  # slow to import
 
-            check_proxies()
-        self._http = Client(
+        self._http = http_client(
             auth=auth, base_url=base_url or f"https://{row.api_host}", timeout=TIMEOUT, verify=verify,
-            transport=transport, mounts=mounts(), headers={"x-amz-pay-region": row.code, "user-agent": "amazonpay-nb"},
-            trust_env=environment != "emulator",  # a proxy cannot reach loopback for us
+            transport=transport, headers={"x-amz-pay-region": row.code, "user-agent": "amazonpay-nb"},
         )  # fmt: skip
 
     def __enter__(self) -> Self:
