@@ -34,7 +34,6 @@ from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of, is_loopback, ur
 MAX_BODY_BYTES = 256 * 1024  # far above any documented field length, and as much as a notification has
 _BACKLOG = 128  # connections that wait to be accepted
 IN_PROCESS = "AMAZONPAY_NB_IN_PROCESS"
-_OWN_PORTS = range(20_000, 32_768)
 # Where the server of this kernel is reached from outside, as JupyterHub says it: the whole address, and its path.
 HUB_VARIABLES = ("JUPYTERHUB_PUBLIC_URL", "JUPYTERHUB_SERVICE_PREFIX")
 _PROXIED = re.compile(r"/proxy/\d+/?$")
@@ -82,13 +81,13 @@ def port_for_another() -> int:
     It lies below those that a system gives to connections and listeners by itself (from 32768 on Linux), so nothing
     takes it in between, and nobody who knocks there is answered by his own connection.
     """
-    for port in random.sample(_OWN_PORTS, 50):
+    for port in random.sample(range(20_000, 32_768), 50):
         with suppress(OSError), open_port(port):
             return port
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
-def http_client(*, local: httpx.BaseTransport | None = None, **options: Any) -> httpx.Client:
+def http_client(*, local: httpx.BaseTransport | None = None, trust_env: bool = True, **options: Any) -> httpx.Client:
     """Return a client that reaches this machine directly: a proxy would see tokens, and find nothing here.
 
     Proxies and certificates of the environment, usable or not, are read for a ``base_url`` that needs them, or `Later`.
@@ -99,14 +98,15 @@ def http_client(*, local: httpx.BaseTransport | None = None, **options: Any) -> 
     """
     hosts, verify = [f"[{host}]" if ":" in host else host for host in LOOPBACK_HOSTS], options.pop("verify", True)
     options = {"timeout": 30, "mounts": dict.fromkeys((f"all://{host}" for host in hosts), local) | mounts(), **options}
-    place = httpx.URL(options.get("base_url", ""))
-    beyond = place.host not in ("", *LOOPBACK_HOSTS)
     if not options.get("transport"):
+        beyond = (place := httpx.URL(options.get("base_url", ""))).host not in ("", *LOOPBACK_HOSTS)
         if beyond or place.scheme == "https":
-            return Later(verify, trust_env=beyond, **options).client
-        here = dict.fromkeys((f"https://{host}" for host in hosts), local or Later(verify, trust_env=False))
-        options["mounts"] |= {"all://": Later(verify), **here}
-    return Client(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False, **options)  # http trusts nobody
+            return Later(verify, trust_env=trust_env and beyond, **options).client
+        options["mounts"]["all://"] = Later(verify)
+        if verify is True:
+            options["mounts"] |= {f"https://{host}": local or Later(True, trust_env=False) for host in hosts}
+            verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # nobody has to be trusted for http
+    return Client(verify=verify, trust_env=False, **options)
 
 
 def trust() -> ssl.SSLContext:

@@ -99,6 +99,7 @@ class AmazonPayClient:
         self._http = http_client(
             auth=auth, base_url=base_url or f"https://{row.api_host}", timeout=TIMEOUT, verify=verify,
             transport=transport, headers={"x-amz-pay-region": row.code, "user-agent": "amazonpay-nb"},
+            trust_env=environment != "emulator",
         )  # fmt: skip
 
     def __enter__(self) -> Self:
