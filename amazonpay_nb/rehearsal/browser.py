@@ -39,6 +39,7 @@ LEAN = f"--disable-features={','.join(_TABLE['left_out'])}"
 _START_SECONDS = 60.0
 PAGE_SECONDS = BUTTON_SECONDS = 10.0  # for a page to answer, and then for its button
 _NOBODY = (401, 403)  # who has not signed in has nothing
+_LONGEST_PLACE = 50  # bytes of a TMPDIR: there a browser makes a socket, whose path has to be short
 _SLOW = 200  # milliseconds between two steps, for a person who watches
 _ERROR = re.compile(r"net::ERR_(\w+)")
 _PRINTED = re.compile(r"\[err\] (.{1,300})")
@@ -68,19 +69,20 @@ def chromium(path: str | None, emulator: Emulator, *, headed: bool) -> Iterator[
         yield f"Playwright is not installed. {HOW_TO_GET}"
         return
     program = path or program_here()
-    with closing(TemporaryFolder()) as folder, ExitStack() as stack:
+    with closing(TemporaryFolder(lent=True)) as folder, ExitStack() as stack:
         with limited_memory(), _temporary_files(folder.path):
             playwright = stack.enter_context(sync_playwright())
         if not program and not headed and not Path(playwright.chromium.executable_path).exists():
             yield f"There is no Chromium. {HOW_TO_GET}"
             return
+        short = len(os.fsencode(folder.path)) <= _LONGEST_PLACE
         try:
             browser = playwright.chromium.launch(
                 # Playwright brings two; the smaller one does not understand which hosts ask the proxy.
                 executable_path=program, channel=None if program else "chromium",
                 args=[*_ALONE, LEAN, *_through(emulator)], headless=not headed,
                 slow_mo=_SLOW if headed else 0, timeout=_START_SECONDS * 1000,
-                env=dict(os.environ),  # without the folder: the browser makes a socket, whose path has to be short
+                env={**os.environ, "TMPDIR": str(folder.path)} if short else dict(os.environ),
                 handle_sigint=False, handle_sigterm=False, handle_sighup=False,
             )  # fmt: skip
         except Error as error:

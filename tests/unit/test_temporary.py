@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +20,16 @@ with Emulator() as emulator:
     print(emulator.merchant.private_key_file, flush=True)
     input()
 """
+
+LEND = """
+from amazonpay_nb.temporary import TemporaryFolder
+folder = TemporaryFolder(lent=True)
+print(folder.path, flush=True)
+input()
+folder.close()
+print("closed", flush=True)
+"""
+BROWSER = ["/bin/sh", "-c", 'read -r _; mkdir -p "${TMPDIR:-${1#*=}}/profile"', "browser"]
 
 
 def gone(path: Path) -> bool:
@@ -62,6 +73,38 @@ def test_a_fork_that_ends_leaves_the_key_of_its_parent() -> None:
         "assert not folder.path.exists()"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("killed", [True, False], ids=["killed", "closed"])
+@pytest.mark.parametrize("known_by", ["variable", "argument"])
+def test_a_folder_that_a_browser_makes_anew_goes_too(killed: bool, known_by: str) -> None:
+    """It lives on for a while after its parent, and inherits no file."""
+    owner = subprocess.Popen([sys.executable, "-c", LEND], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with owner:
+        assert owner.stdin
+        assert owner.stdout
+        path = Path(owner.stdout.readline().strip())
+        variables, arguments = ({"TMPDIR": str(path)}, []) if known_by == "variable" else ({}, [f"--data-dir={path}"])
+        browser = subprocess.Popen([*BROWSER, *arguments], stdin=subprocess.PIPE, env=variables)
+        if killed:
+            owner.kill()
+        else:
+            owner.stdin.write("close\n")
+            owner.stdin.flush()
+            assert owner.stdout.readline() == "closed\n"
+    assert gone(path)
+    browser.communicate(b"make it anew\n", PATIENCE)
+    assert browser.returncode == 0
+    assert gone(path)
+
+
+def test_a_folder_that_nobody_would_watch_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed, or gets no other, as it begins leaves nothing either."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: Path("/nowhere").stat())
+    with pytest.raises(OSError, match="/nowhere"):
+        TemporaryFolder()
+    assert not [*tmp_path.iterdir()]
 
 
 def test_nbval_leaves_no_key(tmp_path: Path) -> None:
