@@ -7,7 +7,7 @@ import json
 import logging
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any
@@ -69,7 +69,7 @@ _SECRET_TEXT = (
     re.compile(r"()((?:[\da-fA-F]{2}:\s{0,40}){63,}(?:[\da-fA-F]{2})?)"),  # of a fingerprint there are 32 at most
     re.compile(r"(/buyers/|/authorizationTokens/)(?!\(\d+ char)([^\s/?#\"'\\]+)"),
     re.compile(r"((?i:token=|signature=|secret=|password=|\bbearer ))(?!\(\d+ char|[=>])([^\s&#\",;'\\\x07\x1b]+)"),
-    re.compile(r"()(\bAtza(?:\||%7C)[\w%|/+=-]+)"),
+    re.compile(r"()(Atza(?:\||%7C)[\w%|/+=-]+)"),
     re.compile(r"()((?:[A-Za-z0-9_+/%-]|\\/){120,}={0,2})"),
     re.compile(r"()((?:[\w.!#$%'*+^`{|}~-]{1,64}|(?<=\S))(?:@|%40)[\w-]+(?:\.[\w-]+)+)"),
 )
@@ -93,6 +93,13 @@ _QUOTED = (
     rf"[bBrRu]{{0,2}}(?P<r>(?P<s>\\{{0,8}}){_QUOTE})"
     r"(?P<value>(?:(?!(?P=r))(?:(?P=s)\\(?:(?P=r)|(?P=s)\\|[^\n])|[^\n]))+)"
 )
+# What begins a list or a mapping that is written out, up to its first text; and each part of it from there on.
+_PLAIN = r"""(?:[\s,.:\d]|\\[nrt]|None|True|False|null|true|false|""|'')"""
+_LIST = rf"(?P<list>[\[({{](?:[\[({{]|{_PLAIN}){{0,40}}?)?"
+_PART = re.compile(
+    r"(?P<open>[\[({])|(?P<close>[\])}])|(?P<number>\d{4}[\d.]*+)(?!\w)"
+    rf"|{_QUOTED}(?:(?P=r)(?P<key>\s{{0,40}}:)?)?|{_PLAIN}"
+)
 # How a secret begins where a word could stand.
 _LOOSE = r"""(?:(?i:basic|digest|negotiate|token) |[^\s"']*[\d=])"""
 # A field with its value inside a text.
@@ -105,13 +112,14 @@ _FIELDS = (
     # In JSON, a program, a representation.  What an element of a page is called is its own affair.
     re.compile(
         r"<(?:a|button|fieldset|form|iframe|input|map|meta|object|output|param|select|slot|textarea)\b[^<>]*?\sname="
-        rf"|(?:(?P<q>\\{{0,8}}{_QUOTE})|(?<![\w\\-]))(?P<name>[\w-]{{1,60}}+)(?(q)(?P=q))"
+        rf"|(?:(?P<q>\\{{0,8}}{_QUOTE})|(?<![\w\\-])|(?<=\\[nrt]))(?P<name>[\w-]{{1,60}}+)(?(q)(?P=q))"
         r"(?P<by>\s{0,40}(?:(?:\]|:\s{0,9}[\w.]{1,40}(?:\[[^\[\]=]{0,40}\])?(?:\s\|\sNone)?)?\s{0,9}[!=:]?={1,2}>?|:)\s{0,40})"
-        rf"(?:{_QUOTED}|(?(q)(?P<number>\d{{4}}[\d.]*+)(?!\w)|(?!)))"
+        rf"{_LIST}(?:{_QUOTED}|(?(q)(?P<number>\d{{4}}[\d.]*+)(?!\w)|(?!)))"
     ),
     # A pair, as headers are listed and set; of other fields, two names stand so.
     re.compile(
-        rf"(?P<pair>\()[bu]?(?P<q>{_QUOTE})(?P<name>[\w-]{{1,60}}+)(?P=q),\s{{0,40}}(?=[bu]?.{_LOOSE}){_QUOTED}"
+        rf"(?P<pair>\()[bu]?(?P<q>{_QUOTE})(?P<name>[\w-]{{1,60}}+)(?P=q)(?P<by>,\s{{0,40}})"
+        rf"{_LIST}(?=[bu]?.{_LOOSE}){_QUOTED}"
     ),
     # A header, or one word with a digit: on a line of its own, in quotes, or after a line end that is written out.
     re.compile(
@@ -141,15 +149,15 @@ _NAMED = re.compile(
 )
 
 
-def redact(value: Any) -> Any:
-    """Return a deep copy of JSON-like data without secrets and buyer data.
+def redact(value: Any, name: str = "") -> Any:
+    """Return a deep copy of JSON-like data, the value of the field *name*, without secrets and buyer data.
 
     Fields of `_MASKS` and keys that look secret are masked whatever they hold. In every other text, private keys,
     signatures, tokens and email addresses are masked in place; JSON inside a string is read like JSON outside.
     What is nested too deeply to be read is masked entirely, and nothing is raised.
     """
     try:
-        return _redact(value)
+        return _redact_field(name, value)[1] if name else _redact(value)
     except RecursionError:
         return "(nested too deeply to be shown)"
 
@@ -233,11 +241,28 @@ def _edits(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int, str]
     at = 0
     while found := pattern.search(text, at):
         start, at = found.span(found.lastindex or 0)
-        mask = _masked(found)
-        if mask is None and "by" in pattern.groupindex and found["by"]:
-            at = start  # in the value may be another field
+        mask, groups = _masked(found), found.groupdict()
+        if mask is None and groups.get("by"):
+            at = found.end("by")  # in the value may be another field
+        elif mask is not None and groups.get("list"):
+            at = yield from _edits_of_list(found)
         elif mask not in (None, text[start:at]):
             yield start, at, str(mask)
+
+
+def _edits_of_list(found: re.Match[str]) -> Generator[tuple[int, int, str], None, int]:
+    """Yield the same for the values in a list or a mapping, and return where it ends."""
+    at, depth, mask, quote = found.start("list"), 0, _mask(found["name"])[1], found["q"] or ""
+    while part := _PART.match(found.string, at):
+        at, kind = part.end(), part.lastgroup
+        depth += (kind == "open") - (kind == "close")
+        if kind == "value":
+            yield *part.span(kind), mask(part[kind])
+        elif kind == "number":
+            yield *part.span(kind), f"{quote}{mask(part[kind])}{quote}"
+        elif depth <= 0:
+            break
+    return at
 
 
 def _edited(text: str, edits: list[tuple[int, int, str]], cuts: list[re.Match[str]]) -> str:
@@ -268,9 +293,10 @@ def _is_code(found: re.Match[str], mask: str) -> bool:
     """Tell whether a name and its value may be words of a program's, or of somebody who lists names."""
     names, text, start = found.groupdict(), found.string, found.start("name")
     by, value = names.get("by"), names["value"] or ""
-    if not by or names["number"] or (names["q"] and "=" not in by):
+    if not by or (names["q"] and "=" not in by) or names["number"]:
         return bool(names.get("pair")) and mask == "(hidden)"
-    if not names["q"] and (text[start - 1 : start] == names["r"][-1] or value[0] in " ),"):  # "token=" + token
+    alone = text[start - 1 : start] != names["r"][-1] and value[0] not in " ),"  # unlike "token=" + token
+    if not names["q"] and (not alone or (names["list"] and by.lstrip()[0] == "]")):  # visits[visit.token] = {…}
         return True
     about = _PERSONAL.search(text, max(start - 200, 0), found.end() + 200)
     called = not names["q"] and by != "=" and names["name"].strip("_").lower() == "name"

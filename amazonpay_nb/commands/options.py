@@ -18,7 +18,7 @@ from click.shell_completion import CompletionItem
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.extras import check
-from amazonpay_nb.redaction import legible
+from amazonpay_nb.redaction import legible, redact
 from amazonpay_nb.spec.addresses import host_of, is_loopback
 from amazonpay_nb.spec.data import start_of
 
@@ -92,7 +92,8 @@ def _texts(parameters: tuple[tuple[str, str], ...]) -> dict[str, str]:
         if "=" in name:
             raise click.UsageError(f"Write a space for the equals sign: -p {name.partition('=')[0]} VALUE.")
         if name in texts:
-            raise click.UsageError(f"The parameter {name} is given twice: {texts[name]!r} and {text!r}.")
+            both = " and ".join(repr(redact(one, name)) for one in (texts[name], text))
+            raise click.UsageError(f"The parameter {name} is given twice: {both}.")
         texts[name] = text
     return texts
 

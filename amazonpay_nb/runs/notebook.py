@@ -100,8 +100,7 @@ class Notebook:
             sources = [cell.source for cell in document.cells if "parameters" in _tags(cell)]
             if len(sources) > 1:
                 raise ValueError(f"{len(sources)} cells have the tag parameters, and papermill knows one")
-            parameters = {name: kind for text in sources for name, kind, _ in _parameters(text)}
-            return cls(path, document, parameters)
+            return cls(path, document, {name: kind for text in sources for name, kind, _ in _parameters(text)})
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
         except (KeyError, TypeError, AttributeError, AssertionError, nbformat.ValidationError, *NO_PROGRAM) as error:
@@ -129,8 +128,8 @@ class Notebook:
                 self.unexecuted(texts)  # which says where one would not arrive
         except ConfigurationError as error:
             raise ConfigurationError(f"{self.path.stem}: {error.message}", advice=error.advice) from None
-        own = texts.keys() & self.parameters
-        return {name: to_type(name, self.parameters[name], text) for name, text in texts.items() if name in own}
+        kinds = self.parameters
+        return {name: to_type(name, kinds[name], text) for name, text in texts.items() if name in kinds}
 
     def unexecuted(self, texts: Mapping[str, str]) -> Any:
         """Return a copy of the document without outputs, whose workbench takes those texts that are no parameters."""
@@ -216,11 +215,19 @@ def in_whole_texts(document: Any) -> Any:
 
 def without_secrets(document: Any) -> Any:
     """Return the notebook with its secrets masked, in what cells printed and in what papermill injected."""
-    return nbformat.from_dict(_masked(document))
+    from papermill.translators import PythonTranslator
+
+    masked = nbformat.from_dict(_masked(document))
+    for cell, own in zip(masked.cells, document.cells, strict=True):
+        with suppress(TypeError, *NO_PROGRAM):
+            if "injected-parameters" in _tags(own):
+                values = {name: redact(ast.literal_eval(value), name) for name, _, value in _parameters(own.source)}
+                cell.source = PythonTranslator.codify(values, "Parameters")
+    return masked
 
 
 def _masked(value: Any, key: str = "") -> Any:
-    if isinstance(value, Mapping) and "json" not in key:  # elsewhere, "name" is a word of the format
+    if isinstance(value, Mapping) and "json" not in key and key != "parameters":  # "name" is a word of the format
         return {name: _masked(item, name) for name, item in value.items()}
     if isinstance(value, list) and not all(isinstance(item, str) for item in value):
         return [_masked(item) for item in value]

@@ -158,6 +158,6 @@ def looked_at(step: Step, answer: Any, names: Mapping[str, str]) -> dict[str, di
         fits = claimed in (seen, text)
         if str(value).startswith("~") and seen not in (ABSENT, NULL):
             fits = bool(re.fullmatch(claimed[1:], str(seen), re.DOTALL))
-        hidden = text if seen in (ABSENT, NULL) else redact({path.rpartition(".")[2]: text}).popitem()[1]
+        hidden = text if seen in (ABSENT, NULL) else redact(text, path.rpartition(".")[2])
         shown[claim][path] = value if fits else hidden
     return shown

@@ -59,9 +59,9 @@ class _Matrix:
         for number, row in enumerate(self.exclude, 1):
             for name, value in row.items():
                 if value not in self.matrix.get(name, ()):
-                    allowed = self.matrix.get(name, self.matrix)
-                    advice = f"Choose one of {', '.join(map(_text, allowed))}."
-                    problem = f"exclude, row {number}: the matrix has no {name}={_text(value)}."
+                    allowed = [redact(_text(one), name) for one in self.matrix.get(name, ())] or self.matrix
+                    advice = f"Choose one of {', '.join(allowed)}."
+                    problem = f"exclude, row {number}: the matrix has no {name}={redact(_text(value), name)}."
                     raise ConfigurationError(problem, advice=advice)
         empty = [name for name, values in self.matrix.items() if not values] + ["exclude"] * ({} in self.exclude)
         if empty:
@@ -256,4 +256,5 @@ def _grid(cases: Sequence[Case], names: Sequence[str], ends: Mapping[str, Any]) 
         _, cells = table.setdefault((case.notebook.path, *rest.texts.items()), (rest, {}))
         cells[case.texts.get(axis, "")] = ends[case.key][1], case.page
     order = sorted(table.values(), key=lambda row: all(passed for passed, _ in row[1].values()))
-    return {"axis": axis, "columns": values.get(axis, {"": None}), "table": order}
+    columns = {text: redact(text, axis) for text in values.get(axis, [""])}
+    return {"axis": axis, "columns": columns, "table": order}

@@ -83,7 +83,7 @@ def composed(content: Path | str) -> Any:
 
     text = text_of(content, _MOST_CHARACTERS) if isinstance(content, Path) else content
     check(f"it has more than {_MOST_CHARACTERS:,} characters; make several files of it", len(text) > _MOST_CHARACTERS)
-    first = yaml.compose(text, Loader=Loader)
+    first = yaml.compose(io.StringIO(text), Loader=Loader)  # an error would quote a text
     nodes = [first]
     for node in nodes:  # grows meanwhile
         keys = set[str]()

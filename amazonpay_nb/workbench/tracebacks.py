@@ -145,6 +145,6 @@ def _value(side: ast.expr, frame: FrameType, names: list[str]) -> str:
     expression = compile(ast.Expression(side), "cell", "eval")
     value = eval(expression, frame.f_globals, frame.f_locals)  # noqa: S307 (the reader's own code)
     for name in names:
-        if redact({name: "."}) != {name: "."}:
-            [value] = redact({name: value}).values()
+        if redact(".", name) != ".":
+            value = redact(value, name)
     return str(redact(_SHORT.repr(value))).replace("\n", " ")

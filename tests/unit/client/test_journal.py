@@ -245,6 +245,22 @@ APART = [
     r"b'GET / HTTP/1.1\r\nCookie: sid=canary\r\n\r\n'",
     "curl -H 'Authorization: Digest canary' x",
     "<pre>Cookie: sid=canary</pre>",
+    r'A=1\nDB_PASSWORD="canary"\n',
+    r'a: 1\r\napi_token = "canary"',
+    r"a\tb\tpassword: \'canary\'",
+    r"a\nAtza|canary",
+    "it is {'tokens': ['canary', \"it's canary\"], 'n': 1}",
+    "it is {'x-api-key': ('canary',), 'set-cookie': ['', None, 'sid=canary; Path=/']}",
+    "{'credentials': {'user': 'canary', 'ids': [b'canary', 271828], 'value': 'canary'}, 'n': 1}",
+    r'"{\"tokens\": [\n  \"canary\",\n  \"canary\"\n]}"',
+    'client_secret = ["canary", "canary"]',
+    "Login(passwords={'canary', 'canary'}, n=[1])",
+    "it is {'data': {'buyer': {'name': ['canary']}}, 'list': [{'password': 'canary'}]}",
+    "[('authorization', ['Basic canary'])]",
+    "('headers', [('cookie2', 'sid=canary')])",
+    "login: dict[str, str] = {}; credentials: dict[str, str] = {'user': 'canary'}",
+    "<span>token</span>=[<i>&#x27;canary&#x27;</i>, <i>&#x27;canary&#x27;</i>]",
+    r"\PY{n}{token}\PY{p}{:}\PY{+w}{ }\PY{p}{[}\PY{l+s+s2}{\PYZdq{}canary\PYZdq{}}\PY{p}{]}",
 ]
 # Names of something else, and words about a name.
 TOGETHER = [
@@ -263,6 +279,16 @@ TOGETHER = [
     "<b>token</b> <i>&lt;none&gt;</i>",
     "authorization: Authorization",
     "{'token': None}",
+    "{'token': [], 'n': ['canary']}",
+    "{'tokens': [None, 1], 'n': {'a': 'b'}}",
+    "get(url, cookies={'sid': sid}, headers=['a'])",
+    'password = (getpass("a"), f"b")',
+    "tokens = [one.strip() for one in text.split(',')]",
+    "def f(token: Literal['a', 'b'], names: list[str] = ['a'])",
+    r"C:\name = 'a' \ntitle = 'b'",
+    "city = ['a']",
+    "visits[visit.token] = {'customer': 'Robin'}",
+    'print("tokens=[", text, "]")',
 ]
 
 
@@ -287,7 +313,7 @@ def test_what_names_no_secret_is_shown(text: str) -> None:
 def test_a_text_is_read_once(piece: str) -> None:
     """Beginnings that never end, also in the value of another field: ten times as many take ten times as long."""
     before = time.process_time()
-    for start in ("", 'token="', '{"name" '):
+    for start in ("", 'token="', '{"name" ', "token=['a', "):
         redact((start + piece * 100_000)[:100_000])
     assert time.process_time() - before < 10  # usually 1 at most
 

@@ -109,6 +109,24 @@ class TestMatrix:
         (case,) = sweep.cases_of(matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"email": ["jane@doe.org"]}))
         assert "jane" not in f"{case} {case.page}"
 
+    @pytest.mark.parametrize("name", ["name", "api_token"])
+    def test_a_refusal_shows_no_secret(self, name: str, tmp_path: Path) -> None:
+        """A row that excludes nothing, half a file, a value of another type, a parameter that is there twice."""
+        write(tmp_path, "mine", "1", parameters=f"{name} = 1")
+        values = {"matrix": {name: ["Ann Canary", "Bob Canary"]}, "exclude": [{name: "Eve Canary"}]}
+        path, half = matrix(tmp_path, notebooks=["mine.ipynb"], **values), tmp_path / "half.yaml"
+        half.write_text(f"matrix: {{{name}: [Ann Canary, Bob Canary", "utf-8")
+        twice = ["-p", name, "Ann Canary", "-p", name, "Bob Canary"]
+        done = [CliRunner().invoke(main, ["run", str(tmp_path / "mine.ipynb"), *twice[:end]]) for end in (3, 6)]
+        done += [command(path, "--list"), command(half, "--list")]
+        assert [each.exit_code for each in done] == [2, 2, 2, 2]
+        told = [each.output.replace("(10 characters)", "(hidden)") for each in done]
+        assert f"parameter '{name}': '(hidden)' is not a value of type int" in told[0]
+        assert f"The parameter {name} is given twice: '(hidden)' and '(hidden)'." in told[1]
+        assert f"no {name}=(hidden).\nChoose one of (hidden), (hidden)." in told[2]
+        assert re.search(r"line 1, column \d+", told[3])
+        assert "Canary" not in str(told)
+
     def test_a_date_stays_what_was_written(self, tmp_path: Path) -> None:
         """YAML makes dates of some texts."""
         write(tmp_path, "mine", "1", parameters='day: str = ""  # when')
@@ -397,6 +415,25 @@ class TestSweep:
         assert (done.exit_code, [row["status"] for row in rows_of(tmp_path / "out")]) == (
             1, ["passed", "passed", "failed"],
         )  # fmt: skip
+
+    def test_no_file_of_a_sweep_shows_a_parameter_that_is_a_secret(self, tmp_path: Path) -> None:
+        """By its name, or a name inside it; the grid, which is headed with the values, has one column for each."""
+        write(tmp_path, "mine", "1", parameters='name = ""\ndb = {}\napi_tokens = [""]\namount = ""')
+        values = {"name": ["Ann Canary", "Bob Canary"], "api_tokens": [["canary"]], "amount": ["14.00"]}
+        path = matrix(tmp_path, notebooks=["mine.ipynb"], matrix=values | {"db": [{"n": 1, "password": "canary"}]})
+        done = command(path, "--jobs", 2, "--out", tmp_path / "out")
+        assert done.exit_code == 0, done.output
+        written = {one: one.read_text("utf-8") for one in (tmp_path / "out").rglob("*") if one.is_file()}
+        assert [one.name for one, text in written.items() if re.search("canary", text + done.output, re.I)] == []
+        assert written[tmp_path / "out/report.html"].count('<th scope="col">name (hidden)</th>') == 2
+        first = json.loads(next(text for one, text in written.items() if one.suffix == ".ipynb"))
+        shown = {"name": "(hidden)", "api_tokens": "(10 characters)", "amount": "14.00"}
+        shown["db"] = {"n": 1, "password": "(6 characters)"}  # type: ignore[assignment]
+        assert first["metadata"]["papermill"]["parameters"] == shown
+        (injected,) = [cell for cell in first["cells"] if "injected-parameters" in cell["metadata"].get("tags", ())]
+        namespace: dict[str, Any] = {}
+        exec("".join(injected["source"]), namespace)  # noqa: S102 (it is still a program)
+        assert namespace.items() >= shown.items()
 
     def test_a_case_without_an_end_is_no_success(self, tmp_path: Path) -> None:
         """Whatever the engine; what has ended is kept."""
