@@ -2,10 +2,12 @@
 
 import ast
 import itertools
+import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from amazonpay_nb.redaction import redact
@@ -53,7 +55,7 @@ def _found_in(document: Any) -> Failure | None:
     for step, cell in under_headings(document):
         for output in cell.get("outputs", ()):
             if output.output_type == "error":
-                return _failure(cell, output, step)
+                return _failure(document, cell, output, step)
     for step, cell in under_headings(document):
         for claim in claims_in([cell]):
             if claim.ok is False:  # in a cell that went on
@@ -65,28 +67,47 @@ def _found_in(document: Any) -> Failure | None:
         blocks = [widget.state.outputs for widget in widgets if widget.model_name == "OutputModel"]
         for output in itertools.chain(*blocks):
             if output.output_type == "error":
-                return _failure({}, output, "in a widget")
-    return None
+                return _failure(document, {}, output, "in a widget")
+    return next((Failure(claim.failure, claim=claim.id) for claim in _noted(document) if claim.ok is False), None)
 
 
-def _failure(cell: Any, output: Any, step: str) -> Failure:
+def _failure(document: Any, cell: Any, output: Any, step: str) -> Failure:
     traceback = plain("\n".join(output.get("traceback", ())))
-    # The first arrow points into the cell, the later ones into what it called.
-    arrow = _ARROW.search(traceback)
+    # The first arrow of a cell points into it, the later ones into what it called; a widget calls what a cell defines.
+    arrow = _ARROW.search(traceback, max(f"\n{traceback}".find("\nCell In["), 0))
     line = f"line {arrow[1]}: {arrow[2].strip()}" if arrow else ""
     message = plain(f"{output.ename}: {output.evalue}").removesuffix(": ")
     # The cell may have caught the error of another claim.
     raised = plain(output.evalue)
-    broken = next((one.id for one in claims_in([cell]) if one.ok is False and raised.startswith(f"{one.id}: ")), "")
+    claims = (*_noted(document), *claims_in([cell]))
+    broken = next((one.id for one in claims if one.ok is False and raised.startswith(f"{one.id}: ")), "")
     return Failure(message, step, cell.get("execution_count"), cell.get("id", ""), line, broken)
 
 
 def claims_of(document: Any) -> tuple[Claim, ...]:
-    """Return all claims of an executed notebook; *ok* is None for those that were not tried or not reached."""
-    tried = list(claims_in(document.cells))
-    names = {claim.id for claim in tried}
+    """Return each claim of an executed notebook once, false if it was so at any time.
+
+    *ok* is None for those that were not tried or not reached.
+    """
     sources = [cell.source for cell in document.cells if cell.cell_type == "code"]
-    return (*tried, *(claim for source in sources for claim in _written(source) if claim.id not in names))
+    claims = dict[str, Claim]()
+    for claim in (*_noted(document), *claims_in(document.cells), *itertools.chain(*map(_written, sources))):
+        if claim.id not in claims or claim.ok is False:
+            claims[claim.id] = claim
+    return tuple(claims.values())
+
+
+def noted_in(file: Path) -> dict[str, Any]:
+    """Return what was noted about a run while it ran: its claims, and why its kernel was given up."""
+    notes: dict[str, Any] = {"claims": []}
+    for line in file.read_text("utf-8", "replace").split("\n") if file.exists() else ():
+        with suppress(*_OF_OTHERS):  # half a line
+            note = json.loads(line)
+            if "failure" in note:
+                notes |= note
+            else:
+                notes["claims"].append(note)
+    return notes
 
 
 def result_of(document: Any) -> dict[str, Any]:
@@ -101,9 +122,17 @@ def result_of(document: Any) -> dict[str, Any]:
 def claims_in(cells: Any) -> Iterator[Claim]:
     """Yield the claims of executed cells."""
     for record in _records(cells):
-        with suppress(*_OF_OTHERS):
-            for claim in record.get("claims", ()):
-                yield Claim(str(claim["id"]), plain(claim["text"]), bool(claim["ok"]))
+        yield from _claims(record)
+
+
+def _noted(document: Any) -> Iterator[Claim]:
+    return _claims(document.metadata.get("papermill", {}))  # of our runner; it has those that no cell shows, too
+
+
+def _claims(record: Any) -> Iterator[Claim]:
+    with suppress(*_OF_OTHERS):
+        for claim in record.get("claims", ()):
+            yield Claim(str(claim["id"]), plain(claim["text"]), bool(claim["ok"]))
 
 
 def _records(cells: Any) -> Iterator[dict[str, Any]]:

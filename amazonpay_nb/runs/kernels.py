@@ -201,7 +201,8 @@ class RunKernel(AsyncKernelManager):
         """End the kernel of a session, and note why."""
         for kernel in list(cls.live):
             if kernel.session.key == session.key:
-                Path(kernel.variables.get("AMAZONPAY_NB_DOUBTS", os.devnull)).write_text(reason, "utf-8")
+                with Path(kernel.variables.get("AMAZONPAY_NB_NOTES", os.devnull)).open("a", encoding="utf-8") as notes:
+                    notes.write(f"\n{json.dumps({'failure': reason})}\n")  # after half a line of the kernel's
                 kernel.end()
 
     async def _async_wait(self, pollinterval: float = 0.01) -> None:

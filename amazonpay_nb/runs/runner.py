@@ -19,7 +19,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
-from amazonpay_nb.runs.failure import Failure, claims_of, failure_of, plain, result_of
+from amazonpay_nb.runs.failure import Failure, claims_of, failure_of, noted_in, result_of
 from amazonpay_nb.runs.folder import forget, report_folder, write_whole
 from amazonpay_nb.runs.kernels import FILES_BESIDE, FILES_OF_JOB, execute, kernel_environment, room_for_jobs
 from amazonpay_nb.runs.notebook import NO_PROGRAM, Notebook, in_whole_texts, settings_of, title_of, without_secrets
@@ -154,7 +154,7 @@ def _check_places(notebooks: Sequence[Path], out: Path) -> None:
             raise ConfigurationError(f"the executed notebooks would replace those in {out}; choose another folder")
         if len({path.name, f"{path.stem}.html", *REPORTS}) < len(REPORTS) + 2:
             raise ConfigurationError(f"the files of {path} would replace the report of the run; give it another name")
-        if (written := out / path.name).is_file() and not is_result(written):
+        if (written := out / f"{path.stem}.ipynb").is_file() and not is_result(written):
             problem = f"{written} is a notebook of your own, and the executed one would replace it."
             raise ConfigurationError(problem, advice="Choose another folder with --out, or move it away.")
 
@@ -175,14 +175,14 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
     there is none for temporary files.
     """
     started = time.monotonic()
-    home, written = notebook.path.resolve().parent, folder / notebook.path.name
+    home, written = notebook.path.resolve().parent, folder / f"{notebook.path.stem}.ipynb"
     journal = written.with_suffix(".journal.jsonl")
     journal.unlink(missing_ok=True)  # of a run that was killed, or somebody else's link
     values, stopped = notebook.values(texts), None
     # What cells print is nowhere else until its secrets are masked.
     with closing(TemporaryFolder()) as hidden:
-        executed, connections, doubts = (hidden.path / name for name in (written.name, ".connections", ".doubts"))
-        files = {"JOURNAL": journal.resolve(), "OFFLINE": connections, "DOUBTS": doubts}
+        executed, connections, notes = (hidden.path / name for name in (written.name, ".connections", ".notes"))
+        files = {"JOURNAL": journal.resolve(), "OFFLINE": connections, "NOTES": notes}
         variables = {f"AMAZONPAY_NB_{name}": str(file) for name, file in files.items()}
         try:
             # Jupyter makes an event loop for this thread and leaves it open.
@@ -191,15 +191,14 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
         except Exception as error:  # noqa: BLE001 (of a cell, which says more; of a kernel that died or is stuck)
             stopped = Failure(redact(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"))
         try:
-            document = without_secrets(in_whole_texts(nbformat.read(executed, as_version=4)))
+            document = nbformat.read(executed, as_version=4)
+            document.metadata.setdefault("papermill", {}).update(noted_in(notes))  # not there where the kernel died
+            document = without_secrets(in_whole_texts(document))
         except (OSError, ValueError):
             problem = f"{hidden.path.parent} cannot keep {written.stem}: {stopped.message if stopped else 'no room'}"
             advice = "Make room there, or set TMPDIR to another folder."
             raise ConfigurationError(problem, advice=advice) from None
-        failure = failure_of(document)
-        if not failure and doubts.exists():  # of a task, whose output no cell shows, or of a kernel that was given up
-            failure = Failure(plain(doubts.read_text("utf-8", "replace").partition("\n")[0]))
-        failure = failure or stopped
+        failure = failure_of(document) or stopped
         if connections.exists():
             hosts = ", ".join(dict.fromkeys(connections.read_text("utf-8", "replace").splitlines()))
             failure = Failure(f"It tried to connect to {hosts}, and this run is offline.")
@@ -209,14 +208,16 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
         raise
     except Exception as error:  # noqa: BLE001 (a cell shows whatever it likes; the other notebooks have results, too)
         failure = Failure(f"What its cells show can be in no page: {type(error).__name__}.")
-        return keep(notebook, texts, without_secrets(notebook.unexecuted(texts)), folder, failure, started)
+        bare = without_secrets(notebook.unexecuted(texts))
+        bare.metadata["papermill"] = document.metadata["papermill"]
+        return keep(notebook, texts, bare, folder, failure, started)
 
 
 def keep(
     notebook: Notebook, texts: Mapping[str, str], document: Any, folder: Path, failure: Failure | None, started: float
 ) -> Run:
     """Write a notebook that has ended, and its page, into *folder*; return its run, which began at *started*."""
-    name, written, claims = notebook.path.stem, folder / notebook.path.name, claims_of(document)
+    name, written, claims = notebook.path.stem, folder / f"{notebook.path.stem}.ipynb", claims_of(document)
     notes = document.metadata.setdefault("papermill", {})  # not there where the kernel did not start, or died
     if failure and failure != failure_of(document):  # no cell shows it, and others see the notebook alone
         notes["failure"] = redact(failure.message)

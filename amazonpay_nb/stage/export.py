@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from nbformat.v4 import new_notebook
 
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs import notebook as notebooks
-from amazonpay_nb.runs.failure import Failure, claims_in, failure_of
+from amazonpay_nb.runs.failure import Failure, claims_of, failure_of
 from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.runs.kernels import kernel_environment
 from amazonpay_nb.runs.report import notebook_page
@@ -75,7 +76,7 @@ def finish(name: str, texts: Mapping[str, str]) -> Finished:
         check_case(notebook, texts)
         with closing(TemporaryFolder()) as folder, kernel_environment():
             run = run_one(notebook, texts, folder.path)
-            document = nbformat.read(folder.path / notebook.path.name, as_version=4)
+            document = nbformat.read(folder.path / f"{notebook.path.stem}.ipynb", as_version=4)
             failure, journal = run.failure, _journal(folder.path / file.name)
     else:
         document, journal = notebooks.without_secrets(notebook.document), _journal(file)
@@ -154,9 +155,10 @@ def short(run: Finished) -> str:
 
 
 def _claims(document: Any) -> dict[str, list[Claim]]:
-    """Return the claims by the heading above them."""
-    claims = dict[str, list[Claim]]()
+    """Return the claims by the heading above them; "" is that of those whose cell neither shows nor names them."""
+    claims, tried = dict[str, list[Claim]](), {claim.id: claim for claim in claims_of(document) if claim.ok is not None}
     for heading, cell in notebooks.under_headings(document):
-        for claim in claims_in([cell]):
-            claims.setdefault(heading, []).append(claim)
-    return claims
+        for claim in claims_of(new_notebook(cells=[cell])):
+            if claim.id in tried:
+                claims.setdefault(heading, []).append(tried.pop(claim.id))
+    return claims | ({"": [*claims.get("", ()), *tried.values()]} if tried else {})

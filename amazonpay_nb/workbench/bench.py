@@ -33,7 +33,7 @@ from amazonpay_nb.spec.flows import flow_of
 from amazonpay_nb.spec.money import format_amount, parse_amount
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.workbench import kernel, tracebacks
-from amazonpay_nb.workbench.claims import RESULT, Claim, Result
+from amazonpay_nb.workbench.claims import RESULT, Claim, Result, verdict
 from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.director import Director
 from amazonpay_nb.workbench.hosted_page import HostedPage
@@ -315,10 +315,12 @@ class Workbench:
             needs_emulator: Elsewhere the claim counts as not tried, whatever *ok* says.
         Raises:
             AssertionError: It is not so.
+            ConfigurationError: *ok* is true whatever comes of it, as a coroutine or a function is.
         """
-        claim = Claim(name, text, None if needs_emulator and not self.emulator else bool(ok))  # pandas has its own
+        claim = Claim(name, text, None if needs_emulator and not self.emulator else verdict(name, ok))
+        if claim.ok is not None:
+            tracebacks.note(str(name), str(text), claim.ok)
         if claim.ok is False:
-            tracebacks.doubt(claim.failure)
             kernel.display(claim)
             raise AssertionError(f"{name}: {text}\n{tracebacks.comparison(sys._getframe(1))}".rstrip())
         return claim

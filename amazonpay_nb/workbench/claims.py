@@ -1,13 +1,14 @@
 """A notebook's claims and results, readable by people and by the program that ran it.
 
 Both travel in the output of a cell under a media type of their own, so a runner collects them from an executed
-notebook without reading prose.
+notebook without reading prose.  Claims that no cell shows reach it by a file: see `tracebacks.note`.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.workbench.show.blocks import Name, Prose, Shown, facts, mark
@@ -15,6 +16,12 @@ from amazonpay_nb.workbench.show.blocks import Name, Prose, Shown, facts, mark
 _ROWS: dict[str, Any] = read("claims.toml", beside=__file__)
 RESULT: dict[str, dict[str, str]] = read("result.toml", beside=__file__)
 RECORD_MIME = "application/vnd.amazonpay-nb.record+json"
+# What is true whatever comes of it, and how to get what comes.
+_ALWAYS_TRUE: tuple[tuple[Any, str], ...] = (
+    (Awaitable, "Await it."),
+    (Callable, "Call it."),
+    (Iterator | AsyncIterator, "Put its values into all(…) or any(…)."),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,15 @@ class Claim:
         links = tuple((f"{'' if n else 'why: '}{row}", f"../docs/parity.md#{row}") for n, row in enumerate(self.shows))
         shown = Shown([Prose(f"{mark(self.ok)} {verdict}{text}", links=links)])
         return shown._repr_mimebundle_() | {RECORD_MIME: {"claims": [{"id": self.id, "text": text, "ok": self.ok}]}}
+
+
+def verdict(name: str, ok: object) -> bool:
+    """Return whether the claim *name* holds; `ConfigurationError` says so where *ok* is true whatever comes of it."""
+    for kind, advice in _ALWAYS_TRUE:
+        if isinstance(ok, kind):
+            problem = f"claim {name} gets a value of the type {type(ok).__name__}, which is always true."
+            raise ConfigurationError(problem, advice=advice)
+    return bool(ok)  # pandas has its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ no workbench yet; so it imports next to nothing.
 """
 
 import ast
+import json
 import linecache
 import os
 import reprlib
@@ -39,16 +40,18 @@ _RUN_FIRST = "If a cell above makes {}, it has not run in this kernel: first cho
 _MOST_OF_GROUP = 5  # errors of a group that are shown
 
 
-def doubt(text: str) -> None:
-    """Tell the program that runs this notebook, also where no cell shows it: in a task, for example."""
-    if file := _doubts():
-        with Path(file).open("a", encoding="utf-8", errors="replace") as lines:
-            lines.write(f"{redact(text)}\n")
+@cache  # a loop notes the same once
+def note(name: str, text: str, ok: bool) -> None:
+    """Tell the program that runs this notebook of a claim, also where no cell shows it: in a task, for example."""
+    if file := _notes():
+        # What holds also holds where there is no room to note it.
+        with suppress(OSError), Path(file).open("a", encoding="utf-8", errors="replace") as lines:
+            lines.write(f"{json.dumps(redact({'id': name, 'text': text, 'ok': ok}), ensure_ascii=False)}\n")
 
 
 @cache  # a cell may empty its environment later
-def _doubts() -> str:
-    return os.environ.get("AMAZONPAY_NB_DOUBTS", "")
+def _notes() -> str:
+    return os.environ.get("AMAZONPAY_NB_NOTES", "")
 
 
 def load_ipython_extension(ipython: Any) -> None:
@@ -56,7 +59,7 @@ def load_ipython_extension(ipython: Any) -> None:
 
     A group of errors shows as what is in it: IPython prints it, and tells nobody that the cell has failed.
     """
-    _doubts()
+    _notes()
     ipython._last_traceback = None  # ipykernel answers no cell that fails without one, where the first cell awaits
     show = type(ipython).showtraceback
 

@@ -1,6 +1,7 @@
 """A failure is readable where CI shows it: step, cell, line, what was expected and what came; it counts once."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from amazonpay_nb.runs import kernels
 from amazonpay_nb.runs.failure import Failure, claims_of, failure_of, result_of
 from amazonpay_nb.runs.report import Run, Summary, write_report
 from amazonpay_nb.runs.runner import run
+from amazonpay_nb.stage.export import finish, short
 from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
 
 OPEN = "from amazonpay_nb import workbench\n\nwb = workbench.open()\nwb.claim('open', 'It is open.', True)"
@@ -95,7 +97,8 @@ FAILING = {
     "try:\n    raise ExceptionGroup('x', [ValueError(1)])\nexcept* ValueError as group:\n    again = group\n"
     "raise again.exceptions[0]": "ValueError: 1\nline 5: raise again.exceptions[0]",
     "try:\n    raise KeyError(2)\nexcept* KeyError as group:\n    raise group.exceptions[0]": "KeyError: 2",
-    "import ipywidgets\nwith ipywidgets.Output():\n    raise ExceptionGroup('x', [ValueError('shown')])": None,
+    "import ipywidgets\ndef f(n):\n    raise ExceptionGroup('x', [ValueError('shown')])\n"
+    "ipywidgets.interact(f, n=0)": None,
     OPEN: None,
     "async def f():\n    wb.claim('c', 'It is so.', False)\nasync with asyncio.TaskGroup() as group:\n"
     "    group.create_task(f())": "AssertionError: c: It is so.\nline 2: wb.claim('c', 'It is so.', False)\nc",
@@ -130,6 +133,7 @@ def test_whatever_fails_a_cell_is_named_with_its_line(tmp_path: Path, monkeypatc
     widget = failure_of(new_notebook(metadata=document.metadata | {"papermill": {}}))
     assert widget
     assert widget.message == "ValueError: shown"
+    assert widget.line == "line 3: raise ExceptionGroup('x', [ValueError('shown')])", "and not that of ipywidgets"
 
 
 def test_a_claim_that_does_not_hold_says_more_than_a_kernel_that_cannot() -> None:
@@ -168,6 +172,55 @@ def test_a_failure_says_where_what_and_why(
     skipped = {name: case.get("message") for name, case in cases.items() if case is not None}
     assert skipped.pop("later: It comes later.") == "not reached"
     assert skipped == ({"runs to its end": "stopped at chargeable"} if claim else {})
+
+
+# Claims of which the last line of a cell shows none.
+UNSHOWN = [
+    "import asyncio, os, threading\nos.environ.clear()",
+    "wb.claim('first', 'It is the first.', True)\nwb.claim('second', 'It is the second.', True)",
+    "for number in range(3):\n    wb.claim('each', f'It holds for {number}.', number < 3)",
+    "wb.claim('kept', 'A line\\u2028ends.', True);",
+    "def function():\n    return bool(wb.claim('inside', 'It is inside.', True))\nfunction()",
+    "thread = threading.Thread(target=wb.claim, args=('thread', 'It has it.', True))\nthread.start()\nthread.join()",
+    "async def late():\n    wb.claim('task', 'A task has it.', True)\ntask = asyncio.create_task(late())\nawait task",
+    "number = 4; wb.claim(f'number.{number}', 'It has a number.', True); wb.claim('fifth', 'It is the fifth.', True)",
+    "for number in 1, 2, 3:\n  try: wb.claim('mixed', f'It is not {number}.', number != 2)\n  except AssertionError: 1",
+    "1 / 0", LATER,
+]  # fmt: skip
+HELD = ["open", "first", "second", "each", "kept", "inside", "thread", "task", "number.4", "fifth"]
+
+
+def test_each_claim_counts_once_wherever_it_is_made(tmp_path: Path) -> None:
+    """Whether or not a cell shows it, in kernels that are forks, and without an environment."""
+    cells = [new_markdown_cell("# Claims"), *map(new_code_cell, (OPEN, *UNSHOWN))]
+    paths = [tmp_path / "one.ipynb", tmp_path / "two"]
+    for path in paths:
+        nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), path)
+    out = tmp_path / "out"
+    summary = run(paths, {}, out=out, warm=True)
+    root = ET.parse(out / "junit.xml").getroot()  # noqa: S314 (our own file)
+    for one, suite in zip(summary.runs, root, strict=True):
+        claims = {claim["id"]: claim for claim in one.as_json()["claims"]}
+        assert [(name, claim["ok"]) for name, claim in claims.items()] == [
+            *((name, True) for name in HELD),
+            ("mixed", False),
+        ]
+        assert (claims["each"]["text"], claims["mixed"]["text"]) == ("It holds for 0.", "It is not 2.")
+        assert one.as_json()["untried"] == ["later"]
+        skipped = [case.get("name") for case in suite.iter("testcase") if case.find("skipped") is not None]
+        assert skipped == ["later: It comes later."]
+        assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == (str(len(HELD) + 3), "2", "1")
+    page = (out / "report.html").read_text("utf-8")
+    assert page.count("Not reached: It comes later.") == 2
+    assert "20 of 22 claims hold" in page
+    document = nbformat.read(out / "one.ipynb", 4)
+    assert len(claims_of(document)) == len(HELD) + 2, "the notebook tells it, too"
+    document.cells.pop()  # else it has not run
+    nbformat.write(document, path := tmp_path / "left.ipynb")
+    shown = [text.strip() for text in re.findall(r"</span>(?: Not so:)?(.*)", short(finish(str(path), {})))]
+    assert {claim.text for claim in summary.runs[0].tried} <= {*shown}
+    assert (out / "two.ipynb").exists()
+    assert 'href="two.ipynb"' in page, "also where the notebook's own name has no suffix"
 
 
 CAUGHT = Claim("caught", "It is caught.", ok=False)

@@ -32,7 +32,7 @@ LIKE_ANY_OTHER = """
 import builtins, gc, os, signal, sys, tempfile, time
 from pandas._config import config
 def say(*things): print(str(things).replace(os.environ["TMPDIR"], "here"))
-say({name: text for name, text in os.environ.items() if not name.endswith(("OFFLINE", "JOURNAL", "DOUBTS"))})
+say({name: text for name, text in os.environ.items() if not name.endswith(("OFFLINE", "JOURNAL", "NOTES"))})
 say(sys.path, sys.argv[0], sys.argv[1], len(sys.argv), sys.flags, sys.warnoptions, sorted(dir(builtins)))
 say(os.getcwd(), tempfile.gettempdir(), time.tzname, [os.readlink(f"/proc/self/fd/{number}")[:5] for number in (1, 2)])
 say({number: signal.getsignal(number) for number in range(1, 32)}, os.getpid() == os.getpgid(0) == os.getsid(0))

@@ -5,8 +5,9 @@ import gc
 import inspect
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -250,6 +251,29 @@ def test_a_failed_claim_stops_the_run(wb: Workbench) -> None:
     assert wb.claim("c", "It holds.", True)._repr_mimebundle_()["text/plain"] == "✓ It holds."
     with pytest.raises(AssertionError, match="c: It holds"):
         wb.claim("c", "It holds.", False)
+
+
+async def settled() -> bool:
+    return False
+
+
+@pytest.mark.parametrize(
+    ("ok", "what", "advice"),
+    [
+        (settled, "function", "Call it"),
+        (lambda: False, "function", "Call it"),
+        (settled(), "coroutine", "Await it"),
+        (iter([False]), "list_iterator", r"all\(…\)"),
+        ((part for part in [False]), "generator", r"all\(…\)"),
+    ],
+    ids=["function", "lambda", "coroutine", "iterator", "generator"],
+)
+def test_a_claim_that_would_always_hold_is_refused(wb: Workbench, ok: Any, what: str, advice: str) -> None:
+    """A missing await, call or all() would make it green without a check."""
+    with pytest.raises(ConfigurationError, match=f"claim c .* {what}, which is always true(?s:.*){advice}"):
+        wb.claim("c", "It holds.", ok)
+    if isinstance(ok, Coroutine):
+        ok.close()
 
 
 def test_what_needs_the_emulator_is_not_tried_elsewhere() -> None:
