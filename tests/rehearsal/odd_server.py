@@ -80,7 +80,7 @@ def review(request: Request) -> Response:
 
 
 def come_back(request: Request) -> Response:
-    visitor, query = request.cookies.get("visitor", ""), request.query_params
+    visitor, query = visitor_of(request), request.query_params
     own = visitor[:8] == query.get("of") or MISTAKE == "anybody"
     if own and "amazonCheckoutSessionId" in query:
         price = PRICE if query["flow"] in ("buy", "express") else None
