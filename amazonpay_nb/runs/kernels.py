@@ -278,7 +278,7 @@ def execute(
     # A kernel that dies loses its results; the report still has a notebook to show.
     nbformat.write(document, executed)
     papermill.execute_notebook(
-        executed, executed, parameters=dict(values), kernel_name="python3", progress_bar=False,
+        executed, executed, parameters=dict(values), kernel_name="python3", language="python", progress_bar=False,
         # Outputs may come later than the answer that their cell has ended.
         start_timeout=START_SECONDS, execution_timeout=CELL_TIMEOUT_SECONDS, iopub_timeout=CELL_TIMEOUT_SECONDS,
         kernel_manager_class=RunKernel, config=Config(RunKernel={"variables": dict(variables or {})}),

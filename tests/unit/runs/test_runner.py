@@ -177,6 +177,15 @@ class TestRun:
         assert not [line for line in lines if "Refund" in line]
         assert re.fullmatch(r"1 passed, 4 failed in \d+\.\d s", lines[-1])
 
+    def test_a_notebook_need_not_name_its_language(self, tmp_path: Path) -> None:
+        """Some programs write none; papermill has to know it for the parameters."""
+        path = write(tmp_path, "one", "assert amount == '15.00'")
+        document = nbformat.read(path, as_version=4)
+        document.metadata.clear()
+        nbformat.write(document, path)
+        (run_of_one,) = run([path], {"amount": "15.00"}, out=tmp_path / "out").runs
+        assert (run_of_one.status, run_of_one.error) == ("passed", None)
+
     def test_a_text_that_comes_in_pieces_is_kept_whole(self, tmp_path: Path) -> None:
         """Else the same run would give another notebook each time."""
         source = "import sys, time\nfor piece in 'abcdef':\n    print(piece, flush=True)\n    time.sleep(0.25)"
