@@ -228,7 +228,7 @@ class _Making:
                     words = status.reason_description if end == goal else None
                     self._step(self._now_of(record), step.trigger, row, words)
             if status.reason_description not in (None, _reason_of(self._now_of(record)).get("reasonDescription")):
-                raise ValueError(f"{status.state} has no reason that somebody describes; leave reasonDescription out")
+                raise ValueError(f"what is said of {status.state} is Amazon's own; leave reasonDescription out")
         return self._now_of(record)
 
     def _step(self, record: AnyRecord, trigger: str, row: Any, words: str | None) -> None:
