@@ -122,25 +122,29 @@ def click(target: Locator, frame: Locator) -> ElementHandle:
     """Click *target* in *frame*, and return what has heard it.
 
     Another cell's output may move it from under the mouse while that is down; a person who has pressed beside it
-    presses again. An attempt that takes too long may have pressed it all the same.
+    presses again. An attempt that takes too long may have pressed it all the same, and what an attempt has found may
+    not be what the next one finds: JupyterLab draws the cells of a notebook one after the other.
     """
-    this = target.element_handle()
-    this.evaluate(_LISTEN)
-
-    def is_pressed() -> bool:
-        try:
-            return bool(this.evaluate("(target) => target.isPressed"))
-        except Error:  # its page is gone
-            return True
+    found = list[ElementHandle]()
 
     def act(timeout: float) -> None:
-        if not is_pressed():
-            target.click(timeout=timeout, no_wait_after=True)
-        if not is_pressed():
+        if not any(map(_is_pressed, found)):
+            found.append(target.element_handle(timeout=timeout))
+            found[-1].evaluate(_LISTEN)
+            with contextlib.suppress(Error):  # it may be too late, or gone: what counts is what it has heard
+                found[-1].click(timeout=timeout, no_wait_after=True)
+        if not any(map(_is_pressed, found)):
             raise NotInTime(f"{target} has not heard that it was pressed")
 
     in_view(frame, act)
-    return this
+    return next(filter(_is_pressed, found))
+
+
+def _is_pressed(target: ElementHandle) -> bool:
+    try:
+        return bool(target.evaluate("(target) => target.isPressed"))
+    except Error:  # its page is gone
+        return True
 
 
 def in_view(frame: Locator, act: Callable[..., None]) -> None:
