@@ -2,7 +2,8 @@
 
 It is another door to the emulator's application.  A tunnel to a host of Amazon's ends here, with a certificate of the
 emulator's authority, and what comes through it is a request like any other, whose scope names the host.  A client that
-asks for an address of this machine is joined with it, byte by byte, and nothing else is reached.
+asks for an address of this machine is joined with it, byte by byte, and nothing else is reached.  A
+browser that is told to look for Amazon's hosts here needs no proxy: it gets a door that is a tunnel from its beginning.
 """
 
 import asyncio
@@ -73,13 +74,17 @@ class ProxyConnection(Connection):
             self._begins = not end and len(head) <= MAX_HEAD_BYTES
             self._size = len(head) if self._begins else 0
             if end and len(head) <= MAX_HEAD_BYTES and (way := self._way(head, rest)):
-                self._prepares, self._rest, self._since = True, b"", None
-                self.flow.pause_reading()
-                task = self.loop.create_task(way)
-                self.tasks.add(task)
-                task.add_done_callback(self.tasks.discard)
+                self._rest, self._since = b"", None
+                self._prepare(way)
         if not (self._begins or self._prepares):
             super()._read()
+
+    def _prepare(self, way: Coroutine[Any, Any, None]) -> None:
+        self._begins, self._prepares = False, True
+        self.flow.pause_reading()
+        task = self.loop.create_task(way)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def _way(self, head: bytes, rest: bytes) -> Coroutine[Any, Any, None] | None:
         """Return what makes a tunnel, or joins the client with a server of this machine, where a head asks for it."""
@@ -103,8 +108,9 @@ class ProxyConnection(Connection):
         return None
 
     async def _end_here(self, host: str) -> None:
-        """Shake hands in the place of one of Amazon's hosts, and go on."""
-        self.transport.write(_ESTABLISHED)
+        """Shake hands in the place of one of Amazon's hosts, and go on; a *host* that was asked for gets an answer."""
+        if host:
+            self.transport.write(_ESTABLISHED)
         try:
             transport = await self.loop.start_tls(
                 self.transport, self, self._proxy.context, server_side=True,
@@ -160,6 +166,21 @@ class ProxyConnection(Connection):
         super().on_headers_complete()
 
 
+class HostConnection(ProxyConnection):
+    """A connection to one of Amazon's hosts itself, as far as its client knows: the one that its requests name."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Shake hands at once, unless there are too many."""
+        super().connection_made(transport)
+        if not transport.is_closing():
+            self._prepare(self._end_here(""))
+
+    def on_headers_complete(self) -> None:
+        """Hand a request on to the host that it names, or refuse it."""
+        self._host = "".join(host_of(value.decode("latin-1")) for name, value in self.headers if name == b"host")
+        super().on_headers_complete()
+
+
 class _Pipe(asyncio.Protocol):
     """One end of a tunnel: what arrives goes to the other end, no faster than that reads."""
 
@@ -200,8 +221,8 @@ def _place(url: bytes) -> tuple[str, str, int]:
         return "", "", 0
 
 
-def open_proxy(region: Region, certificate: str, host: str) -> tuple[Door, set[str], str]:
-    """Open a proxy; return its door, the set to which it adds the hosts that it refuses, and its address."""
-    listener, proxy = open_port(0, host), Proxy(region, certificate)
-    door = (listener, partial(ProxyConnection, proxy))
-    return door, proxy.refused, url_of("http", host, listener.getsockname()[1])
+def open_door(region: Region, certificate: str, host: str, *, proxy: bool) -> tuple[Door, set[str], str]:
+    """Open a proxy, or Amazon's hosts themselves; return the door, the hosts that it will refuse, and its address."""
+    listener, way = open_port(0, host), Proxy(region, certificate)
+    door = (listener, partial(ProxyConnection if proxy else HostConnection, way))
+    return door, way.refused, url_of("http" if proxy else "https", host, listener.getsockname()[1])

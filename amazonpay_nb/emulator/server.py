@@ -178,18 +178,26 @@ class Emulator:
 
     def open_proxy(self) -> None:
         """Be a proxy for Amazon's hosts from now on, unless it is one already; notifications stay as they are."""
-        if not isinstance(self._server, LoopbackServer):
-            raise ValueError("a proxy needs a socket; go without in_process")
-        from amazonpay_nb.emulator.proxy import open_proxy
-
         with self._opening:
             if self.proxy_url is None:
-                row = region_of(self.region)
-                certificate = self._certificate("proxy.pem", *hosts_of(row))
-                door, self.refused_hosts, url = open_proxy(row, certificate, str(urlsplit(self.url).hostname))
-                self._server.open(door)
-                self.proxy_url = self._world.proxy_url = url
-                self.proxy_ca_file = self._folder.path / "ca.pem"
+                self.refused_hosts, self.proxy_url = self._open_door(proxy=True)
+                self._world.proxy_url, self.proxy_ca_file = self.proxy_url, self._folder.path / "ca.pem"
+
+    def open_hosts(self) -> str:
+        """Be Amazon's hosts themselves for a browser that looks for them at the address that is returned."""
+        with self._opening:
+            return self._open_door(proxy=False)[1]
+
+    def _open_door(self, *, proxy: bool) -> tuple[set[str], str]:
+        if not isinstance(self._server, LoopbackServer):
+            raise ValueError("a proxy needs a socket; go without in_process")
+        from amazonpay_nb.emulator.proxy import open_door
+
+        row = region_of(self.region)
+        certificate = self._certificate("proxy.pem", *hosts_of(row))
+        door, refused, url = open_door(row, certificate, str(urlsplit(self.url).hostname), proxy=proxy)
+        self._server.open(door)
+        return refused, url
 
     def start(self) -> Self:
         """Answer in a thread, unless it does so already."""

@@ -1,7 +1,6 @@
 """Buyers: each has a context of its own in one real Chromium, driven by Playwright, which is imported here alone."""
 
 import asyncio
-import json
 import os
 import re
 import shutil
@@ -13,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 from pydantic import ValidationError
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Response
 
 _TABLE = read("browser.toml", beside=__file__)
-_PROGRAMS, _ALONE, HOW_TO_GET = _TABLE["programs"], _TABLE["alone"], _TABLE["how_to_get"]
+_WITHOUT_WINDOWS, _PROGRAMS, HOW_TO_GET = _TABLE["without_windows"], _TABLE["programs"], _TABLE["how_to_get"]
 LEAN = f"--disable-features={','.join(_TABLE['left_out'])}"
 _START_SECONDS = 60.0
 PAGE_SECONDS = BUTTON_SECONDS = 10.0  # for a page to answer, and then for its button
@@ -48,9 +47,10 @@ _LONGEST_COMPLAINT = 500  # characters of what a page's console says
 T = TypeVar("T")
 
 
-def program_here() -> str | None:
+def program_here(*, headed: bool = False) -> str | None:
     """Return the browser that the variable CHROMIUM names or, of those in the table, the first on the PATH."""
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _PROGRAMS)), None)
+    programs = _PROGRAMS if headed else [*_WITHOUT_WINDOWS, *_PROGRAMS]
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, programs)), None)
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def chromium(path: str | None, emulator: Emulator, *, headed: bool) -> Iterator[
     except ImportError:
         yield f"Playwright is not installed. {HOW_TO_GET}"
         return
-    program = path or program_here()
+    program = path or program_here(headed=headed)
     with closing(TemporaryFolder(lent=True)) as folder, ExitStack() as stack:
         with limited_memory(), _temporary_files(folder.path):
             playwright = stack.enter_context(sync_playwright())
@@ -78,9 +78,9 @@ def chromium(path: str | None, emulator: Emulator, *, headed: bool) -> Iterator[
         short = len(os.fsencode(folder.path)) <= _LONGEST_PLACE
         try:
             browser = playwright.chromium.launch(
-                # Playwright brings two; the smaller one does not understand which hosts ask the proxy.
+                # Of the two that Playwright brings, the one that has windows.
                 executable_path=program, channel=None if program else "chromium",
-                args=[*_ALONE, LEAN, *_through(emulator)], headless=not headed,
+                args=[*_alone(emulator), LEAN], headless=not headed,
                 slow_mo=_SLOW if headed else 0, timeout=_START_SECONDS * 1000,
                 env={**os.environ, "TMPDIR": str(folder.path)} if short else dict(os.environ),
                 handle_sigint=False, handle_sigterm=False, handle_sighup=False,
@@ -117,14 +117,13 @@ def _complaint(text: str) -> str:
     return printed[1] if printed else text.partition("\n")[0].removeprefix("BrowserType.launch: ").rstrip(".")
 
 
-def _through(emulator: Emulator) -> list[str]:
-    if not emulator.proxy_url:  # that of the environment would be asked for whatever a page names
-        return ["--no-proxy-server"]
-    # Other hosts of a page do not ask the proxy, whose refusals are then the server's alone.
-    hosts = json.dumps(hosts_of(region_of(emulator.region)))
-    choice = f"{hosts}.includes(host) ? 'PROXY {urlsplit(emulator.proxy_url).netloc}' : 'DIRECT'"
-    script = quote(f"function FindProxyForURL(url, host) {{ return {choice} }}")
-    return [f"--proxy-pac-url=data:application/x-ns-proxy-autoconfig,{script}"]
+def _alone(emulator: Emulator) -> list[str]:
+    """Return what keeps a browser on this machine; it finds Amazon's hosts where the server does, at the *emulator*."""
+    # It asks no proxy, whose refusals are then the server's alone.
+    hosts = hosts_of(region_of(emulator.region)) if emulator.proxy_url else ()
+    place = urlsplit(emulator.open_hosts()).netloc if hosts else ""
+    amazon = "".join(f"MAP {host}:443 {place}, " for host in hosts)
+    return [flag.format(amazon=amazon) for flag in _TABLE["alone"]]
 
 
 class Buyer:

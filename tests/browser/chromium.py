@@ -1,8 +1,6 @@
 """The system's Chromium, driven by Playwright; nothing is downloaded."""
 
 import contextlib
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,20 +17,15 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from amazonpay_nb.rehearsal.browser import LEAN
+from amazonpay_nb.rehearsal.browser import LEAN, program_here
 
-__all__ = ["chromium", "driver", "executable", "in_view", "new_page", "offline", "press", "watch"]
+__all__ = ["chromium", "driver", "in_view", "new_page", "offline", "press", "watch"]
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--host-resolver-rules=MAP hub.test 127.0.0.1",
     LEAN,
 )  # fmt: skip
-
-
-def executable() -> str | None:
-    """Return the browser's path; the variable CHROMIUM names another than the one on the PATH."""
-    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 # Ends when a frame has had the same place for ten pictures of the screen.
@@ -62,7 +55,7 @@ def driver() -> Iterator[Playwright]:
 @contextlib.contextmanager
 def chromium(playwright: Playwright, *flags: str) -> Iterator[Browser]:
     """Run a browser with a profile of its own, and with *flags*."""
-    browser = playwright.chromium.launch(executable_path=executable(), args=[*FLAGS, *flags])
+    browser = playwright.chromium.launch(executable_path=program_here(), args=[*FLAGS, *flags])
     try:
         yield browser
     finally:

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Playwright
 
-from tests.browser.chromium import chromium, driver, executable
+from amazonpay_nb.rehearsal.browser import program_here
+from tests.browser.chromium import chromium, driver
 
 
 @pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
     """What drives browsers; it ends before another folder's tests, which have event loops of their own."""
-    if executable() is None:
+    if program_here() is None:
         missing = "NOT TESTED IN A BROWSER: there is no chromium (Debian: apt-get install chromium)"
         if os.environ.get("CI"):
             pytest.fail(missing)

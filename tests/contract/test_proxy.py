@@ -534,8 +534,32 @@ def test_it_opens_on_a_running_emulator() -> None:
             assert http.get(f"https://{API}{path}", headers=headers).json()["chargePermissionId"] == wallet
         assert doors == {emulator.proxy_url}
         assert emulator.certificate_url == emulator.url
-    with Emulator("na", in_process=True) as inside, pytest.raises(ValueError, match="a proxy needs a socket"):
-        inside.open_proxy()
+    with Emulator("na", in_process=True) as inside:
+        for door in (inside.open_proxy, inside.open_hosts):
+            with pytest.raises(ValueError, match="a proxy needs a socket"):
+                door()
+
+
+def test_who_finds_amazons_hosts_here_asks_no_proxy(shop: Shop) -> None:
+    """Each answers under its own name and no other one does; that is nothing that the proxy has refused."""
+    refused, door = set(shop.emulator.refused_hosts), shop.emulator.open_hosts()
+    with httpx.Client(base_url=door, verify=context(shop.emulator), trust_env=False) as http:
+
+        def ask(path: str, host: str) -> httpx.Response:
+            sni = API if host == "a.example" else host
+            return http.get(path, headers={"host": host}, extensions={"sni_hostname": sni})
+
+        assert ask("/v2/charges/x", API).json()["reasonCode"] == "MissingHeader"
+        assert ask("/checkout.js", SCRIPT).headers["content-type"].startswith("text/javascript")
+        assert "Checkout Session" in ask("/checkout", PAGES).text
+        assert ask("/checkout.js", API).status_code == 404
+        stranger = ask("/checkout.js", "a.example")
+        assert (stranger.status_code, "'a.example' is no host of Amazon Pay" in stranger.text) == (403, True)
+    place = urlsplit(door)
+    with socket.create_connection((str(place.hostname), place.port), timeout=PATIENCE) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\nhost: pay-api.amazon.com\r\n\r\n")
+        assert b"HTTP" not in read(plain)
+    assert shop.emulator.refused_hosts == refused
 
 
 def test_without_it_there_is_no_second_port() -> None:

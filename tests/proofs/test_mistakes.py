@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from amazonpay_nb.rehearsal.browser import program_here
 from amazonpay_nb.rehearsal.plan import ROWS
 from amazonpay_nb.rehearsal.rehearsal import rehearse
-from tests.browser.chromium import executable
 from tests.npm import unavailable
 from tests.proofs.sizes import EDITION, size
 
@@ -66,7 +66,7 @@ def test_every_mistake_has_its_check() -> None:
 @pytest.mark.parametrize("mistake", TRIED)
 def test_a_mistake_fails_its_check_and_no_other(mistake: str) -> None:
     """Impatience is none: a client that sends each request once is right, if the buyer may ask again."""
-    if executable() is None:
+    if program_here() is None:
         unavailable("Mistakes in servers", "install chromium")
     meant = {CHECKS[mistake]} if mistake in CHECKS else set()
     only = [] if EDITION == "long" else [*meant, *HAPPY]

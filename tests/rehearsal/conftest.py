@@ -7,13 +7,13 @@ from contextlib import contextmanager
 import pytest
 
 from amazonpay_nb.rehearsal import browser, checks, server
-from tests.browser.chromium import executable
+from amazonpay_nb.rehearsal.browser import program_here
 from tests.processes import PATIENCE
 
 
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
-    path = executable()
+    path = program_here()
     if path is None:
         missing = "NOT TESTED IN A BROWSER: there is no chromium (Debian: apt-get install chromium)"
         if os.environ.get("CI"):

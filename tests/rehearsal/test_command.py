@@ -78,7 +78,7 @@ def test_a_browser_that_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("named", [False, True], ids=["on the PATH", "named by CHROMIUM"])
 def test_a_browser_that_does_not_start_is_no_lack_of_one(tmp_path: Path, named: bool) -> None:
     """Nothing would be tried, and the run green; what the browser said leads to what it lacks."""
-    program = tmp_path / "chromium"
+    program = tmp_path / "chromium-headless-shell"  # the first that is looked for
     program.write_text(
         "#!/bin/sh\necho 'chromium: cannot open shared object file: libnss3.so' >&2\nexit 127\n", "utf-8"
     )

@@ -14,10 +14,10 @@ import pytest
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.loopback import MAX_BODY_BYTES, http_client, port_for_another
+from amazonpay_nb.rehearsal.browser import program_here
 from amazonpay_nb.rehearsal.plan import PlanFile, rows_of
 from amazonpay_nb.rehearsal.rehearsal import rehearse
 from amazonpay_nb.shop import buyer
-from tests.browser.chromium import executable
 from tests.emulated import Shop
 from tests.npm import installed, unavailable
 from tests.processes import PATIENCE, until
@@ -32,7 +32,7 @@ OTHER = [('wiring = "proxy"', 'wiring = "settings"'), (r"# (AMAZON_PAY_URL|AMAZO
 @pytest.fixture
 def needs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A browser, and Node with the SDK where the shop is written in it."""
-    if executable() is None:
+    if program_here() is None:
         unavailable("The example shops", "install chromium")
     if "shop_node" in request.node.callspec.params.values():
         monkeypatch.setenv("NODE_PATH", str(installed(EXAMPLES / "shop_node", "The shop in Node")))

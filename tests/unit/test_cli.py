@@ -657,7 +657,7 @@ def test_a_domain_that_no_button_can_have_is_refused(domain: str) -> None:
 
 def test_the_doctor_starts_the_browser(tmp_path: Path) -> None:
     """One that lacks a library is on the PATH, and plays no buyer."""
-    program = tmp_path / "chromium"
+    program = tmp_path / "chromium-headless-shell"  # the first that is looked for
     program.write_text("#!/bin/sh\necho 'libnss3.so: no such file' >&2\nexit 127\n", "utf-8")
     program.chmod(0o755)
     for variables in ({"CHROMIUM": "", "PATH": f"{tmp_path}:{os.environ['PATH']}"}, {"CHROMIUM": str(program)}):
