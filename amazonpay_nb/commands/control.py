@@ -62,7 +62,7 @@ def control() -> None:
 @control.command(params=[_parameter("action=save|load"), click.Argument(["file"], type=FILE), _READY_FILE])
 def world(action: str, file: Path, ready_file: Path) -> None:
     """Write accounts, permissions and all that was charged on them into FILE, or put its world in their place."""
-    from amazonpay_nb.emulator.worlds import to_yaml
+    from amazonpay_nb.emulator.world_file import to_yaml
     from amazonpay_nb.loopback import MAX_BODY_BYTES
     from amazonpay_nb.runs.folder import write_whole
 

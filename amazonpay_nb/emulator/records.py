@@ -65,6 +65,7 @@ class PermissionNotes:
     card: str = _NO_CARD  # last digits of the payment method
     ledger: str = ""  # the currency of the merchant's account; "" in a store of an older version
     calendar: dict[str, str] = field(default_factory=dict)  # what time brings → when (ISO 8601)
+    charges: int | None = None  # how many by Create Charge count for an order, None before the first
 
 
 @dataclass

@@ -213,9 +213,13 @@ class Store:
         """Add to (or, with a negative number, take from) what a permission has used in a month (``yyyy-mm``)."""
         self.set(f"{_SPENT}{permission_id} {month}", self.spent(permission_id, month) + hundredths)
 
-    def spent(self, permission_id: str, month: str) -> int:
-        """Return what a permission has used in a month, in hundredths of the major unit."""
-        return self.setting(f"{_SPENT}{permission_id} {month}") or 0
+    def spent(self, permission_id: str, month: str = "") -> int:
+        """Return what a permission has used in a month, or in all of them, in hundredths of the major unit."""
+        name = f"{_SPENT}{permission_id} {month}"
+        if month:
+            return self.setting(name) or 0
+        query = "SELECT coalesce(sum(CAST(value AS INTEGER)), 0) FROM settings WHERE name BETWEEN ? AND ?"
+        return int(self._db.execute(query, (name, f"{name}~")).fetchone()[0])
 
     def setting(self, name: str) -> Any:
         """Return a setting, or None."""

@@ -23,10 +23,10 @@ from amazonpay_nb.spec.addresses import is_endpoint
 from amazonpay_nb.temporary import TemporaryFolder
 
 # Goes up with what a reader of older stores would not understand; 0 is a file without a version.
-VERSION = 6
+VERSION = 7
 # 2 does not say its region: it gets that of the first start; 5 has an index of what is due; 6 marks the charges of
-# checkouts.
-_READS = (2, 3, 4, 5, VERSION)
+# checkouts; 7 counts those of an order.
+_READS = (2, 3, 4, 5, 6, VERSION)
 # Few tables and indexes: each one that a request changes is another page to write.  Rows that hold whole documents are
 # stored in order of arrival; only small ones are in the order of their key.
 SCHEMA = """

@@ -17,7 +17,7 @@ from amazonpay_nb.spec.addresses import checked_endpoint
 from amazonpay_nb.spec.answers import FilingReason
 from amazonpay_nb.spec.data import DataError, as_kind, composed, no_choice
 from amazonpay_nb.spec.operations import OPERATIONS
-from amazonpay_nb.spec.parts import Price, Strict, Text16, Text255, strict
+from amazonpay_nb.spec.parts import Flag, Price, Strict, Text16, Text255, strict
 from amazonpay_nb.spec.simulations import ANYWHERE, CARDS, SIMULATIONS
 from amazonpay_nb.spec.states import MACHINES
 
@@ -82,7 +82,7 @@ PERMISSION = _model(
     shipping_address=requests.AddressDetails, billing_address=requests.AddressDetails, platform_id=str,
     merchant_metadata=requests.MerchantMetadata, recurring_metadata=requests.RecurringMetadata,
     payment_method_on_file_metadata=requests.PaymentMethodOnFileMetadata, **_any("Charge Permission"),
-    spent_this_month=str, charges=_list(CHARGE),
+    extend_expiration=Flag, spent_this_month=str, charges=_list(CHARGE),
 )  # fmt: skip
 ROWS = {"Charge Permission": PERMISSION, "Charge": CHARGE, "Refund": REFUND, "Dispute": DISPUTE}
 # Such an id appears in headers, topics and the ready file.
@@ -127,6 +127,12 @@ class WorldFile:
             rows = enumerate(node.value)
             return [self.content(row, row.start_mark.line + 1, *place, str(number)) for number, row in rows]
         return None if node.tag.endswith(":null") else node.value
+
+
+def to_yaml(document: Mapping[str, Any]) -> str:
+    """Return a document as a world file."""
+    readable = "\\x85" not in repr(document)  # PyYAML writes that character as the end of a line
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=readable, width=120, default_flow_style=None))
 
 
 def read_world(content: Path | str | Mapping[str, Any], name: str = "world") -> WorldFile:

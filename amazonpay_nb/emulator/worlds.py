@@ -12,7 +12,6 @@ from itertools import zip_longest
 from operator import itemgetter
 from typing import Any
 
-import yaml
 from pydantic.alias_generators import to_camel, to_snake
 
 from amazonpay_nb.emulator.clock import FIRST_YEAR, stamp
@@ -29,7 +28,7 @@ from amazonpay_nb.spec.machine import Transition
 from amazonpay_nb.spec.money import CHARGE_CEILINGS, format_amount, overcharge_limit, parse_amount
 from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.spec.simulations import CARDS, simulation
-from amazonpay_nb.spec.states import MACHINES
+from amazonpay_nb.spec.states import MACHINES, ONE_TIME_LIFETIME
 
 Document = dict[str, Any]
 # The lists in an object of a file, and what is in them.
@@ -37,7 +36,8 @@ _INNER = {"charges": "Charge", "refunds": "Refund", "disputes": "Dispute"}
 # State, reason code and resolution.
 _End = tuple[str | None, str | None, str | None]
 _CAPTURING = "CaptureInitiated", None, None
-_REFUSED = "NonChargeable", None, None
+# Where a permission has been in between if it is in its state since another time: refused, or repaired.
+_IN_BETWEEN = {"Chargeable": [("NonChargeable", None, None)], "NonChargeable": [("Chargeable", None, None)]}
 # How a charge may end so that its one-time permission is closed with it.
 _ENDS_ORDER = ("Capture", "Decline: AmazonRejected")
 _LONG_AGO = timedelta(days=-36_500)
@@ -94,8 +94,9 @@ class _Making:
     def make_all(self) -> None:
         """Make everything, and let happen what has fallen due since."""
         for number, row in enumerate(self._file.rows.charge_permissions):
-            self._permission_row = row, ("chargePermissions", str(number))
-            self._make("Charge Permission", *self._permission_row)
+            place = ("chargePermissions", str(number))
+            self._permission_row = row, place, self._inner(row, place)[-1:]
+            self._make("Charge Permission", row, place)
         while fire_due(self._world, self.now):
             pass
         self._world.clock.set(self.now)
@@ -159,10 +160,11 @@ class _Making:
             if limits.value_of(limit) > most:
                 self.place = (*self.place, "limits", "amountLimit")
                 raise ValueError(f"{limit['amount']} {currency} is more than any order may be; write {most} or less")
-        details = {"presentmentCurrency": row.presentment_currency, "totalOrderAmount": limit}
+        details = {name: fields[name] for name in ("presentmentCurrency", "extendExpiration")}
+        details["totalOrderAmount"] = limit
         session = documents.checkout_session("", fields | {"paymentDetails": details}, None, world.clock.now())
         session |= {
-            "buyer": self._buyer(merchant_id, fields["buyer"] or {}),
+            "buyer": self._buyer(merchant_id, row.buyer),
             "paymentPreferences": [{"paymentDescriptor": CARDS[row.card].descriptor}],
             "shippingAddress": personas.complete_address(fields["shippingAddress"]),
             "billingAddress": personas.complete_address(fields["billingAddress"]),
@@ -174,14 +176,16 @@ class _Making:
         move(world, permission, "Complete Checkout Session")
         return permission
 
-    def _buyer(self, merchant_id: str, fields: Document) -> Document:
-        """Return a buyer; what the file leaves out is a test buyer's, with that email address or the first."""
+    def _buyer(self, merchant_id: str, row: Any) -> Document:
+        """Return a buyer; what is left out was not shared by one with an id, and is a test buyer's of another one."""
+        fields = row.model_dump(by_alias=True, exclude_unset=True) if row else {}
         book = personas.PERSONAS[self._world.region.code]
         email = fields.get("email") or next(iter(book))
         known = email if email in book else next(iter(book))
-        shown = personas.details(self._world, merchant_id, known, ("name", "email", "phoneNumber"))
-        buyer_id = f"amzn1.account.{self._world.ids.letters(28, merchant_id, email)}"
-        return {**shown, "buyerId": buyer_id, **_filled(fields)}
+        buyer_id = fields.get("buyerId")
+        shown = personas.details(self._world, merchant_id, known, () if buyer_id else ("name", "email", "phoneNumber"))
+        buyer_id = buyer_id or f"amzn1.account.{self._world.ids.letters(28, merchant_id, email)}"
+        return {**shown, **{name: text or None for name, text in fields.items()}, "buyerId": buyer_id}
 
     def _charge(self, row: Any, permission: AnyRecord) -> AnyRecord:
         if permission.state == "NonChargeable":  # the buyer must have repaired it
@@ -214,15 +218,15 @@ class _Making:
             place, goal = (*place, "statusDetails"), (status.state, status.reason_code, status.resolution)
             takes_charges = MACHINES[record.kind].has(status.state, "Create Charge")
             charges = [] if takes_charges else self._world.store.children("Charge", record.id)  # all of them are older
-            earlier = max(one.document["creationTimestamp"] for one in charges or (record,))
+            earlier = max(one.document["creationTimestamp"] for one in (record, *charges))
             since = self._time(status.last_updated_timestamp, *place, "lastUpdatedTimestamp", earlier=earlier)
             self._world.clock.set(since or usual)
             self.place = place
             # A charge may have been declined before, or when it was to be captured.
             by_way = [_CAPTURING] if getattr(row, "capture_amount", None) else []
             updated = self._now_of(record).document["statusDetails"]["lastUpdatedTimestamp"]
-            if since and stamp(since) != updated and takes_charges:  # the buyer has repaired it then
-                by_way = [_REFUSED]
+            if since and stamp(since) != updated:
+                by_way += _IN_BETWEEN.get(status.state, [])
             for end in (*by_way, goal):
                 for step in _way(self._now_of(record), end):
                     words = status.reason_description if end == goal else None
@@ -244,9 +248,9 @@ class _Making:
 
     def _close_before(self, charge: AnyRecord, row: Any) -> None:
         """Close the permission as the file says before its last charge ends, which would close it in another way."""
-        above, place = self._permission_row
+        above, place, last = self._permission_row
         closed = above.status_details and above.status_details.state == "Closed" and above.status_details.reason_code
-        if closed and self._inner(above, place)[-1][2] is row:
+        if closed and last[0][2] is row:
             permission = self._world.find("Charge Permission", charge.parent, charge.merchant_id)
             here, now = self.place, self._world.clock.now()
             self._lead(permission, above, place, now)
@@ -311,12 +315,6 @@ def save(world: World) -> Document:
     return document
 
 
-def to_yaml(document: Document) -> str:
-    """Return a document as a world file."""
-    readable = "\\x85" not in repr(document)  # PyYAML writes that character as the end of a line
-    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=readable, width=120, default_flow_style=None))
-
-
 def _row(world: World, record: AnyRecord) -> Document:
     document, notes, reason = record.document, record.notes, _reason_of(record)
     status = dict(zip(("state", "reasonCode", "resolution"), _end_of(record), strict=True))
@@ -331,6 +329,8 @@ def _row(world: World, record: AnyRecord) -> Document:
             "merchantId": record.merchant_id, "card": notes.card, "ledgerCurrency": notes.ledger,
             "limits": {"amountLimit": document["limits"]["amountLimit"]} if kind == "OneTime" else None,
         }  # fmt: skip
+        usual = stamp(datetime.fromisoformat(document["creationTimestamp"]) + ONE_TIME_LIFETIME)
+        row["extendExpiration"] = (kind == "OneTime" and document["expirationTimestamp"] != usual) or None
         if spent and kind in limits.LIMITS_OF_TYPE:
             row["spentThisMonth"] = format_amount(Decimal(spent) / 100, document["presentmentCurrency"])
     if record.kind == "Charge":

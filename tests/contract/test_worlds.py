@@ -1,10 +1,12 @@
 """World files: every documented state can be written and read back, and no world that could not have come about."""
 
+import cProfile
 import json
+import pstats
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -14,14 +16,17 @@ import pytest
 import yaml
 from hypothesis import given, settings, strategies as st
 
-from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.emulator import Emulator, worlds as making
 from amazonpay_nb.emulator.remote import ControlError
-from amazonpay_nb.emulator.worlds import to_yaml
+from amazonpay_nb.emulator.store import Store
+from amazonpay_nb.emulator.world import World
+from amazonpay_nb.emulator.world_file import read_world, to_yaml
 from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.spec.machine import Machine
+from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.simulations import CARDS
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, DISPUTE, REFUND
-from tests.emulated import Json, Shop, charge_in, dispute_in, recurring, refusal, usd
+from tests.emulated import SET_UP, Json, Shop, charge_in, dispute_in, recurring, refusal, usd
 from tests.processes import PATIENCE, until
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "worlds"
@@ -203,6 +208,33 @@ class TestRoundTrip:
         load(shop, document)
         emulator.clock.advance("P40D")
         assert written(shop) == after
+
+    def test_what_a_buyer_has_not_shared_and_how_long_an_order_lives(self, shop: Shop) -> None:
+        """By the scopes of the button, and with extendExpiration."""
+        shop.emulator.reset()
+        for scopes in ([], ["name", "email"], ["shippingAddress", "billingAddress", "phoneNumber"]):
+            shop.wallet(SET_UP | {"scopes": scopes}, person=1)
+        orders = [shop.order(paymentIntent="Confirm", extendExpiration=long) for long in (True, False)]
+        before, document = written(shop), shop.emulator.control.get("world")
+        load(shop, to_yaml(document))
+        assert (written(shop), shop.emulator.control.get("world")) == (before, document)
+        shop.emulator.clock.advance("P200D")
+        assert [shop.state("getChargePermission", one["chargePermissionId"]) for one in orders] == [
+            "Chargeable", "Closed",
+        ]  # fmt: skip
+
+    def test_a_payment_method_that_was_refused_twice(self, shop: Shop) -> None:
+        """Since the second time."""
+        shop.emulator.reset()
+        permission, pending = shop.wallet(), {"canHandlePendingAuthorization": True}
+        shop.charge(permission, code="PendingHardDeclined", **pending)
+        for _ in range(2):
+            shop.emulator.clock.advance("P1D")
+            again = {"state": "NonChargeable", "reasonCode": "PaymentMethodInvalid"}
+            shop.emulator.control.post(f"permissions/{permission}", **again)
+        before, document = written(shop), shop.emulator.control.get("world")
+        load(shop, document)
+        assert (written(shop), shop.emulator.control.get("world")) == (before, document)
 
     def test_a_wallet_that_the_buyer_has_repaired(self, shop: Shop) -> None:
         """It is chargeable since then, not since its begin."""
@@ -466,6 +498,7 @@ _PERMISSION, _CHARGE = (
 _PAID = _PERMISSION + _CHARGE + "    statusDetails: {state: Captured}\n"
 _LIMIT = "  limits:\n    amountLimit: {amount: %s, currencyCode: USD}\n"
 _REFUND = "    refunds:\n    - refundAmount: {amount: %s, currencyCode: USD}\n"
+_DISPUTE = "\n    - disputeAmount: {amount: 0.01, currencyCode: USD}"
 BAD = [
     ("- region: na", 1, "chargePermissions:"),
     ("region: na\nmerchants: [", 2, "expected the node content"),
@@ -528,6 +561,7 @@ BAD = [
     (f"{_PAID}    creationTimestamp: -P2D\n{_REFUND % 1}      creationTimestamp: -P3D", 9, "too early"),
     (f"{_PAID}    disputes:\n    - disputeAmount: {{amount: 9.01, currencyCode: USD}}", 7, "more than was captured"),
     (f"{_PAID}    disputes:\n    - filingReason: Fraud", 7, "Fraudulent"),
+    (f"{_PAID}    disputes:{_DISPUTE * 101}", 107, "has had 100 disputes"),
     (f"{_PERMISSION}  chargePermissionId: {WALLET}\n- chargePermissionId: {WALLET}", 4, "two"),
     ("outcomes:\n  createChrage: [SoftDeclined]", 2, "did you mean 'createCharge'?"),
     ("outcomes:\n  createCharge:\n  - SoftDeclined\n  - SoftDecline", 4, "did you mean 'SoftDeclined'?"),
@@ -580,7 +614,9 @@ def test_a_charge_may_be_older_than_the_permission_that_came_of_its_session(shop
     assert [row["creationTimestamp"] for kind in KINDS[:2] for row in rows[kind]] == [
         "20260110T120030Z", "20260110T120000Z",
     ]  # fmt: skip
-    assert rows["chargePermissions"][0]["expirationTimestamp"] == "20260709T120030Z"
+    order = rows["chargePermissions"][0]
+    assert (order["expirationTimestamp"], seen(order)["reasonCode"]) == ("20260709T120030Z", "ChargeInProgress")
+    assert order["statusDetails"]["lastUpdatedTimestamp"] == order["creationTimestamp"]
     load(shop, saved)
     assert (shop.emulator.control.get("world"), objects(shop)) == (saved, rows)
 
@@ -594,3 +630,47 @@ def test_an_order_with_all_of_its_charges_comes_back(shop: Shop) -> None:
     load(shop, saved)
     assert shop.emulator.control.get("world") == saved
     assert refusal(shop.try_charge(order, "1.00")) == (422, "TransactionCountExceeded")
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({}, ("Ada Example", "ada@example.com")),
+        ({"name": "Jane Example"}, ("Jane Example", "ada@example.com")),
+        ({"name": "Jane Example", "email": None}, ("Jane Example", None)),
+        ({"email": "ben@example.com"}, ("Ben Example", "ben@example.com")),
+        ({"buyerId": "amzn1.account.A", "name": "Jane Example"}, ("Jane Example", None)),
+        ({"buyerId": "amzn1.account.A"}, (None, None)),
+    ],
+    ids=str,
+)
+def test_what_a_file_leaves_out_of_a_buyer(shop: Shop, fields: Json, shown: tuple[str | None, str | None]) -> None:
+    """It is a test buyer's, but for what is null and for a buyer with an id, who has shared no more."""
+    load(shop, to_yaml(wallet(buyer=fields)))
+    buyer = shop.done("getChargePermission", WALLET)["buyer"]
+    assert (buyer["name"], buyer["email"]) == shown
+    assert buyer["buyerId"].startswith("amzn1.account.")
+
+
+@pytest.mark.parametrize(
+    ("amount", "end"),
+    [("1.00", "SoftDeclined"), ("100.00", "SoftDeclined"), ("1.00", "AmazonRejected")],
+    ids=["declined", "declined-with-all-that-was-left", "declined-before-the-order-was-closed"],
+)
+def test_an_order_takes_as_long_as_it_has_charges(amount: str, end: str) -> None:
+    """Each takes the same time, however many came before."""
+    paid = {"chargeAmount": usd(amount), "statusDetails": {"state": "Declined", "reasonCode": end}}
+    order = {"chargePermissionType": "OneTime", "limits": {"amountLimit": usd("100.00")}}
+    if end == "AmazonRejected":  # at its capture, for else it would close the order
+        paid["captureAmount"] = usd(amount)
+        order["statusDetails"] = {"state": "Closed", "reasonCode": "MerchantClosed"}
+
+    def calls(charges: int) -> int:
+        file, profile = read_world({"chargePermissions": [order | {"charges": [paid] * charges}]}), cProfile.Profile()
+        with closing(Store()) as store:
+            profile.runcall(making.load, World(store, REGIONS["na"], seed=7), file)
+        return sum(count for _, count, *_ in pstats.Stats(profile).stats.values())  # type: ignore[attr-defined]
+
+    calls(1)  # what is done once
+    few, some, many = (calls(charges) for charges in (20, 40, 60))
+    assert many - some < 1.1 * (some - few)

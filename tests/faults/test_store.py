@@ -144,6 +144,23 @@ class TestRestarting:
         with pytest.raises(ValueError, match="its region is na"):
             Emulator("eu", seed=7, store=store)
 
+    def test_an_order_of_the_version_before_has_had_its_charges(self, tmp_path: Path) -> None:
+        """A store of that version does not say how many; it has the charges themselves."""
+        store = tmp_path / "world.db"
+        with Emulator("na", seed=7, store=store) as emulator, Shop(emulator) as shop:
+            order = str(shop.order(totalOrderAmount=usd("100.00"))["chargePermissionId"])
+            canceled, *_ = [shop.charge(order, "1.00")["chargeId"] for _ in range(25)]
+        with closing(sqlite3.connect(store)) as older:
+            older.executescript(
+                "UPDATE objects SET notes = json_remove(notes, '$.charges') WHERE kind = 'Charge Permission';"
+                "PRAGMA user_version = 6;"
+            )
+        with Emulator("na", seed=7, store=store) as emulator, Shop(emulator) as shop:
+            assert refusal(shop.try_charge(order, "1.00")) == (422, "TransactionCountExceeded")
+            shop.done("cancelCharge", canceled)
+            assert shop.charge(order, "1.00")
+            assert refusal(shop.try_charge(order, "1.00")) == (422, "TransactionCountExceeded")
+
     @pytest.mark.parametrize("real_time", [False, True])
     def test_seed_and_clock_need_not_be_said_again(self, tmp_path: Path, real_time: bool) -> None:
         """Virtual time stays virtual without its options, and real time real, though a seed alone makes it virtual."""

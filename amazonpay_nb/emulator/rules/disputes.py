@@ -14,6 +14,8 @@ from amazonpay_nb.spec.simulations import Simulation
 
 # Where the content of a file is put; any content will do here, and the emulator keeps none of it.
 CONTENT_PATH = "/v1/files/{file_id}/contents"
+# More than any bank files; each one is compared with all before it.
+MAX_DISPUTES_ON_A_CHARGE = 100
 
 
 def file_chargeback(
@@ -24,6 +26,8 @@ def file_chargeback(
     captured = charge.document["captureAmount"]
     disputed = parse_amount(captured["amount"] if amount is None else amount, captured["currencyCode"])
     earlier = world.store.children("Dispute", charge.id)
+    if len(earlier) >= MAX_DISPUTES_ON_A_CHARGE:
+        raise ValueError(f"Charge {charge.id} has had {MAX_DISPUTES_ON_A_CHARGE} disputes")
     if disputed + sum(taken_back(row.document) for row in earlier) > limits.value_of(captured):
         raise ValueError(f"{disputed} {captured['currencyCode']} is more than was captured, or than is left of it")
     dispute_id = dispute_id or world.ids.new_item_id("Dispute", charge.id.rsplit("-", 1)[0])

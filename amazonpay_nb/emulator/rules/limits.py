@@ -82,10 +82,17 @@ def _check_order(world: World, permission: Permission, amount: Price) -> None:
     if value_of(amount) > value_of(limits["amountBalance"]):
         problem = f"Charge Permission {permission.id} has {limits['amountBalance']['amount']} left."
         raise Refusal("TransactionAmountExceeded", problem)
-    charges = [row for row in world.store.children("Charge", permission.id) if not row.notes.at_checkout]
-    if sum(used(row) > 0 for row in charges) >= MAX_CHARGES_ON_ONE_TIME:
+    if _counting(world, permission) >= MAX_CHARGES_ON_ONE_TIME:
         problem = f"Charge Permission {permission.id} has had {MAX_CHARGES_ON_ONE_TIME} charges."
         raise Refusal("TransactionCountExceeded", problem)
+
+
+def _counting(world: World, permission: Permission) -> int:
+    """Return how many charges by Create Charge count for an order."""
+    if permission.notes.charges is not None:
+        return permission.notes.charges
+    charges = world.store.children("Charge", permission.id)
+    return sum(used(row) > 0 and not row.notes.at_checkout for row in charges)
 
 
 def used(record: AnyRecord) -> Decimal:
@@ -93,20 +100,28 @@ def used(record: AnyRecord) -> Decimal:
     return money.counted_in_month(record.document) if record.kind == "Charge" and record.state != NEW else Decimal(0)
 
 
-def write_order_balance(world: World, permission: Permission) -> str:
-    """Write the balance of a one-time permission, and return the trigger that follows, or ""."""
-    charges = world.store.children("Charge", permission.id)
-    limits = permission.document["limits"]
+def write_order_balance(world: World, permission: Permission, charge: Charge, change: Decimal) -> str:
+    """Write the balance of an order after a *change* in what a charge uses, and return the trigger that follows, or "".
+
+    It does not read the order's other charges, of which there may be thousands, unless this one may be the last.
+    """
+    limits, notes = permission.document["limits"], permission.notes
+    if notes.charges is None:
+        notes.charges = _counting(world, permission)
+    elif not charge.notes.at_checkout:
+        notes.charges += (used(charge) > 0) - (used(charge) > change)
     limit = value_of(limits["amountLimit"])
-    left = limit - sum((used(charge) for charge in charges), Decimal(0))
+    left = limit - Decimal(world.store.spent(permission.id)) / 100
     limits["amountBalance"] = price(left, like=limits["amountLimit"])
     world.store.put(permission)
     reasons = [row["reasonCode"] for row in permission.document["statusDetails"]["reasons"] or []]
     if permission.state == "Closed":
         return ""
-    captured = (money.counted("Charge", charge.document, money.Counts.CAPTURED) for charge in charges)
-    if sum(captured, Decimal(0)) >= limit:
-        return "Close by Amazon"
+    if left <= 0 and charge.state == "Captured":
+        charges = world.store.children("Charge", permission.id)
+        captured = (money.counted("Charge", row.document, money.Counts.CAPTURED) for row in charges)
+        if sum(captured, Decimal(0)) >= limit:
+            return "Close by Amazon"
     if left <= 0 and permission.state == "Chargeable":
         return "A charge uses the whole limit"
     return "The charge in progress ends" if left > 0 and reasons == ["ChargeInProgress"] else ""

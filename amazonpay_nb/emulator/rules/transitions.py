@@ -103,7 +103,8 @@ def _status_details(record: AnyRecord, row: Transition, now: datetime, descripti
         reason["resolution"] = row.resolution or (record.document["statusDetails"] or {}).get("resolution")
     if record.kind == "Charge Permission":  # the one object with a list of reasons
         reason = {"reasons": [reason] if row.reason else None}
-    return {"state": row.target, **reason, "lastUpdatedTimestamp": stamp(now)}
+    since = max(stamp(now), record.document["creationTimestamp"])  # a world file's charge may be older than its order
+    return {"state": row.target, **reason, "lastUpdatedTimestamp": since}
 
 
 def _related(world: World, record: AnyRecord, kind: str) -> list[AnyRecord]:
@@ -124,7 +125,7 @@ def _book(world: World, charge: Charge, change: Decimal) -> None:
     permission = world.find("Charge Permission", charge.parent, charge.merchant_id)
     if permission_type == "Recurring":
         limits.write_month_balance(world, permission)
-    elif trigger := limits.write_order_balance(world, permission):
+    elif trigger := limits.write_order_balance(world, permission, charge, change):
         move(world, permission, trigger)
 
 
