@@ -19,7 +19,6 @@ from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import disputes, reports, transitions
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import MAX_BODY_BYTES, Guard, amazon_host, limit_body, route
-from amazonpay_nb.signing.envelope import CERTIFICATE_PATH
 
 _ENVIRONMENT_SEGMENT = re.compile(r"^/(sandbox|live)(?=/v2(/|$))", re.IGNORECASE)
 _WORLD = f"{CONTROL_PATH}/world"
@@ -58,7 +57,7 @@ def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None])
     app = Starlette(
         routes=[
             *control.routes(),
-            route("GET", CERTIFICATE_PATH, deliveries.certificate),
+            route("GET", "/SimpleNotificationService-{digest}.pem", deliveries.certificate),
             route("PUT", disputes.CONTENT_PATH, file_content),
             route("GET", reports.CONTENT_PATH, report_content),
             *pages.routes(),

@@ -140,15 +140,14 @@ class Emulator:
                 )  # fmt: skip
                 self.url = self._world.url = self._server.url
                 with kept.transaction():  # where a buyer was to go on, another process may have had another port
-                    for session in kept.every(CHECKOUT_SESSION, PROCESSING):
+                    for session in [one for one in kept.every(CHECKOUT_SESSION, PROCESSING) if one.state == "Open"]:
                         refresh(self._world, session)
             except sqlite3.Error as error:
                 raise ValueError(unusable(store, error)) from error
             undo.pop_all()
         self.merchant_id, self.store_id = self._accounts[0].merchant_id, self._accounts[0].store_id
         self.topic_arn = topic_of(self._world, self.merchant_id)
-        certificate_url = f"https://{CERTIFICATE_HOSTS[row.code]}" if proxy else self.url
-        self.certificate_url = self._world.certificate_url = certificate_url
+        self._world.sns_url = f"https://{CERTIFICATE_HOSTS[row.code]}" if proxy else self.url
         self.ca_file = self._folder.path / "ca.pem" if https else None
         self.proxy_url: str | None = None
         self.proxy_ca_file: Path | None = None
@@ -278,6 +277,11 @@ class Emulator:
     def write_ready_file(self, path: Path) -> None:
         """Write `ready` so that a reader never sees half of it, readable by its owner alone."""
         write_file(path, json.dumps(self.ready(), indent=2).encode(), mode=0o600, overwrite=True)
+
+    @property
+    def certificate_url(self) -> str:
+        """The address of the certificate of notifications."""
+        return self._world.certificate_url
 
     def sign_notification(self, envelope: dict[str, Any]) -> dict[str, Any]:
         """Return an envelope with the signature of this emulator's notification service, whatever it says."""

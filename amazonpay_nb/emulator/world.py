@@ -83,7 +83,7 @@ class World:
         self.clock = Clock(store, None if real_time else start)
         self.ids = Ids(store, region, seed)
         # Of the emulator, of the server that has the certificate of notifications, and of the proxy.
-        self.url = self.certificate_url = self.proxy_url = ""
+        self.url = self.sns_url = self.proxy_url = ""
         self.outcomes: dict[str, deque[Simulation]] = defaultdict(deque)
         self.faults: list[Fault] = []
         self.journal: deque[dict[str, Any]] = deque(maxlen=JOURNAL_LENGTH)
@@ -98,6 +98,11 @@ class World:
                 store_id = getattr(row, "store_id", None) or f"amzn1.application-oa2-client.{self.ids.hex_digits()}"
                 self.merchants[account_id] = Merchant(account_id, store_id, name or account_id, {})
             self._save_merchants()
+
+    @property
+    def certificate_url(self) -> str:
+        """The address of the certificate of notifications."""
+        return self.sns_url + self.outbox.signer.path
 
     def _save_merchants(self) -> None:
         self.store.set("merchants", [asdict(merchant) for merchant in self.merchants.values()])

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.lessons.account import MerchantAccount
 from amazonpay_nb.loopback import LoopbackServer
-from amazonpay_nb.signing.envelope import CERTIFICATE_PATH, EnvelopeSigner, delivery_headers, unsigned_envelope
+from amazonpay_nb.signing.envelope import EnvelopeSigner, delivery_headers, unsigned_envelope
 from amazonpay_nb.spec.data import as_kind, data_row, read
 
 
@@ -68,11 +68,11 @@ class Stranger:
     def __init__(self, emulator: Emulator) -> None:
         self._signer, self.visits = _strange_signer(), 0  # how often the certificate was fetched
         issued = emulator.folder / "server.pem"
-        site = Starlette(routes=[Route(CERTIFICATE_PATH, self._certificate)])
+        site = Starlette(routes=[Route(self._signer.path, self._certificate)])
         server = LoopbackServer(site, certificate=str(issued) if issued.exists() else None).start()
         self.sign, self.close = self._signer.sign, server.stop
         # By https where the emulator has an authority; another name than its own, which may be at any port.
-        self.url = server.url.replace("127.0.0.1", "localhost") + CERTIFICATE_PATH
+        self.url = server.url.replace("127.0.0.1", "localhost") + self._signer.path
 
     def _certificate(self, _: Request) -> Response:
         self.visits += 1
@@ -106,7 +106,7 @@ def message(
         "messageId": str(uuid4()),
         "timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }  # fmt: skip
-    places = {"stranger": stranger.url, "amazon": emulator.certificate_url}
+    places = {"stranger": stranger.url, "amazon": emulator.certificate_url.rpartition("/")[0]}
     fields = {name: text.format_map(places) for name, text in sending.fields.items()}
     document |= sending.announces
     unsigned = unsigned_envelope(emulator.certificate_url, emulator.topic_arn, document, version=sending.version)

@@ -7,7 +7,9 @@ verifies.
 import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, cast
+from urllib.parse import urljoin
 from uuid import NAMESPACE_URL, uuid5
 
 from cryptography.hazmat.primitives import hashes
@@ -18,8 +20,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from amazonpay_nb.spec.notifications import HEADERS, MESSAGE_FIELDS, MESSAGE_TYPE, SIGNED_FIELDS, USER_AGENT
 from amazonpay_nb.spec.parts import to_json
 
-# The path of the emulator's certificate, in the form of SNS's.
-CERTIFICATE_PATH = f"/SimpleNotificationService-{'0123456789abcdef' * 2}.pem"
 # The years in which it is valid: virtual time may be anywhere in between.
 _VALID = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 # ``SignatureVersion`` → digest of RSA PKCS#1 v1.5.  The sender chooses, so a receiver has to support both, also SHA-1.
@@ -34,7 +34,7 @@ def signed_text(envelope: Mapping[str, Any]) -> str:
 
 
 def unsigned_envelope(
-    base_url: str, topic_arn: str, notification: Mapping[str, Any], *, version: str = "1"
+    certificate_url: str, topic_arn: str, notification: Mapping[str, Any], *, version: str = "1"
 ) -> Envelope:
     """Return the envelope of a notification with the fields of ``GET notifications``, and without a signature."""
     values = {"notificationversion": "V2"} | {name.lower(): value for name, value in notification.items()}
@@ -46,8 +46,8 @@ def unsigned_envelope(
         "Message": to_json(message),
         "Timestamp": notification["timestamp"],
         "SignatureVersion": version,
-        "SigningCertURL": f"{base_url}{CERTIFICATE_PATH}",
-        "UnsubscribeURL": f"{base_url}/?Action=Unsubscribe",
+        "SigningCertURL": certificate_url,
+        "UnsubscribeURL": urljoin(certificate_url, "/?Action=Unsubscribe"),
     }
 
 
@@ -73,6 +73,8 @@ class EnvelopeSigner:
             key_type=trustme.KeyType.RSA,
         )  # fmt: skip
         self.certificate = issued.cert_chain_pems[0].bytes()
+        # In the form of SNS's; a receiver keeps certificates by their addresses, so each has one of its own.
+        self.path = f"/SimpleNotificationService-{sha256(self.certificate).hexdigest()[:32]}.pem"
         key = load_pem_private_key(issued.private_key_pem.bytes(), None, unsafe_skip_rsa_key_validation=True)
         self._key = cast(RSAPrivateKey, key)  # which was made a moment ago, so it is not examined for as long again
 

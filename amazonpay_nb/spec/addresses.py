@@ -36,7 +36,8 @@ def is_endpoint(url: str) -> bool:
         here = parts.scheme == "http" and host_of(parts.netloc) in LOOPBACK_HOSTS and parts.port != 0
     except ValueError:
         return False
-    return here and url.isprintable()  # `urlsplit` drops line breaks, so what it has read is not what is called
+    # `urlsplit` drops line breaks, and spaces at the ends, so what it has read is not what is called.
+    return here and url.isprintable() and " " not in url
 
 
 def checked_endpoint(url: str | None) -> str:

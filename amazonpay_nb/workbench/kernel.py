@@ -12,10 +12,12 @@ from amazonpay_nb.loopback import without_port, without_sockets
 # Jupyter Server sets the first for its sessions; papermill, nbval and nbconvert start kernels without it.  The other
 # names the file that remembers which exercises are solved, one in each line, and ``amazonpay-nb lab`` sets it.
 SESSION, PROGRESS = "JPY_SESSION_NAME", "AMAZONPAY_NB_PROGRESS"
-# What differs from run to run, apart from ports, and its form: the dates of headers, the fingerprints of new keys.
+# What differs from run to run, apart from ports, and its form: the dates of headers, the fingerprints of new keys and
+# certificates.
 _CHANGING = (
     (re.compile(r"^((?:x-amz-pay-)?date: ).*", re.MULTILINE), r"\1(the time of the call)"),
     (re.compile(r"(SHA256:)[A-Za-z0-9+/]{43}"), r"\1…"),
+    (re.compile(r"(/SimpleNotificationService-)[0-9a-f]{32}(?=\.pem)"), r"\1(32 digits)"),
 )
 # The same in a request and its signature: times and hashes, apart from that of nothing.
 _EMPTY_HASH = sha256(b"").hexdigest()

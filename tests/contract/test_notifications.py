@@ -151,6 +151,22 @@ def test_a_notification_of_an_https_emulator_is_verified_too(endpoint: Endpoint)
         assert told.read(endpoint.bodies[0]).object_type == "CHARGE_PERMISSION"
 
 
+def test_another_certificate_has_another_address(endpoint: Endpoint, tmp_path: Path) -> None:
+    """A reader that keeps them by address goes on where the emulator is started again, on its port and its store."""
+    told = NotificationReader(certificate_hosts=("127.0.0.1",), max_age=None)
+    port, addresses = 0, list[str]()
+    for _ in range(2):
+        with Emulator("na", seed=7, store=tmp_path / "world.db", port=port, notify=endpoint.url) as emulator:
+            with Shop(emulator) as shop:
+                wallet = shop.wallet()
+                announced(shop)
+                assert told.read(endpoint.bodies[-1]).object_id == wallet
+                addresses.append(json.loads(endpoint.bodies[-1])["SigningCertURL"])
+                assert [shop.http.get(url).status_code for url in reversed(addresses)] == [200, 404][: len(addresses)]
+            port = httpx.URL(emulator.url).port or 0
+    told.close()
+
+
 # --- What is announced ------------------------------------------------------------------------------------------------
 
 
@@ -583,7 +599,8 @@ def test_an_endpoint_that_cannot_be_called_holds_nothing(shop: Shop, endpoint: E
     "url",
     ["https://shop.example/n", "http://shop.example/n", "https://127.0.0.1/n", "ftp://127.0.0.1/", "127.0.0.1:80",
      "http://u:p@127.0.0.1/", "http://127.0.0.1.evil.example/", "http://[::1", "http://127.0.0.1:99999/", "http://",
-     "http://evil.test[::1]/n", "http://[::1].evil.test/n", "http://evil.test\\@127.0.0.1/n"],
+     "http://evil.test[::1]/n", "http://[::1].evil.test/n", "http://evil.test\\@127.0.0.1/n", " http://127.0.0.1/n",
+     "http://127.0.0.1/a b"],
 )  # fmt: skip
 def test_only_an_address_on_this_machine_can_be_an_endpoint(shop: Shop, url: str) -> None:
     """The emulator calls nobody else."""
@@ -615,8 +632,7 @@ def test_notifications_are_nobody_elses_business(shop: Shop) -> None:
     """Without the token there is nothing to see or to set; the certificate is public."""
     for method, path in (("GET", "notifications"), ("POST", "notifications/endpoint"), ("POST", "notifications/drill")):
         assert shop.http.request(method, f"{shop.emulator.control.url}/{path}", json={}).status_code == 401
-    url = f"{shop.emulator.url}/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem"
-    assert shop.http.get(url).text.startswith("-----BEGIN CERTIFICATE-----")
+    assert shop.http.get(shop.emulator.certificate_url).text.startswith("-----BEGIN CERTIFICATE-----")
 
 
 # --- Disorder ---------------------------------------------------------------------------------------------------------

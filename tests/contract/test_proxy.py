@@ -533,7 +533,7 @@ def test_it_opens_on_a_running_emulator() -> None:
             headers = shop.signed("GET", path, x_amz_pay_host=API)
             assert http.get(f"https://{API}{path}", headers=headers).json()["chargePermissionId"] == wallet
         assert doors == {emulator.proxy_url}
-        assert emulator.certificate_url == emulator.url
+        assert emulator.certificate_url.startswith(f"{emulator.url}/")
     with Emulator("na", in_process=True) as inside:
         for door in (inside.open_proxy, inside.open_hosts):
             with pytest.raises(ValueError, match="a proxy needs a socket"):

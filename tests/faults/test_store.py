@@ -29,7 +29,7 @@ from amazonpay_nb.errors import ApiError
 from amazonpay_nb.lessons.account import READY, MerchantAccount
 from amazonpay_nb.spec.flows import SIGN_IN
 from amazonpay_nb.spec.regions import region
-from tests.emulated import SIGNED_IN, Json, Shop, refusal, usd
+from tests.emulated import SIGNED_IN, Json, Shop, page_of, refusal, usd
 from tests.processes import PATIENCE, emulator, read_only
 
 ROUNDS = 3
@@ -52,7 +52,7 @@ class TestRestarting:
             assert emulator.merchant.keys.public_key_id == key_id
 
     def test_everything_is_where_it_was(self, tmp_path: Path) -> None:
-        """Merchants, keys, clock, objects, stored answers, what is due; and ids do not repeat."""
+        """Merchants, keys, clock, objects, stored answers, open pages, what is due; and ids do not repeat."""
         store = tmp_path / "world.db"
         with Emulator("eu", seed=7, store=store) as emulator, Shop(emulator) as shop:
             account, other = emulator.merchant, emulator.other_merchant
@@ -63,9 +63,12 @@ class TestRestarting:
                 wallet, currency="EUR", code="AuthorizationInitiated", canHandlePendingAuthorization=True
             )
             request_ids = {first.headers["x-amz-pay-request-id"]}
+            page = shop.buyer().open(shop.session())
         with Emulator("eu", seed=7, store=store) as emulator, Shop(emulator) as shop:
             assert (emulator.merchant, emulator.other_merchant) == (account, other)
             assert emulator.clock.now() == datetime(2026, 1, 18, 12, 0, 1, tzinfo=UTC)
+            page.request.url = httpx.URL(emulator.url).join(page.url.raw_path.decode())
+            assert page_of(shop.buyer().press(page, email=shop.buyer().email, action="continue")) == "payment-method"
             again = shop.try_charge(wallet, currency="EUR", key="kept")
             assert again.content == first.content
             assert again.headers["x-amz-pay-request-id"] not in request_ids
@@ -74,10 +77,12 @@ class TestRestarting:
             assert shop.state("getCharge", pending["chargeId"]) == "Authorized"
 
     def test_a_buyer_goes_on_at_the_new_address(self, tmp_path: Path) -> None:
-        """Where the one was that a session told the shop, somebody else may listen by now."""
+        """Where the one was that a session told the shop, somebody else may listen by now; what is over stays."""
         store = tmp_path / "world.db"
         with Emulator("na", seed=7, store=store) as emulator, Shop(emulator) as shop:
-            session_id = shop.visited()
+            over = shop.visited()
+            emulator.clock.advance("P1D")
+            canceled, session_id = shop.done("getCheckoutSession", over), shop.visited()
             port = urlsplit(emulator.url).port or 0
         with (
             socket.create_server(("127.0.0.1", port)),
@@ -86,22 +91,19 @@ class TestRestarting:
         ):
             told = shop.done("getCheckoutSession", session_id)["webCheckoutDetails"]["amazonPayRedirectUrl"]
             assert told == f"{emulator.url}/checkout/processing?amazonCheckoutSessionId={session_id}"
+            assert shop.done("getCheckoutSession", over) == canceled
 
     def test_real_time_goes_on_while_nobody_is_there(self, tmp_path: Path) -> None:
-        """What fell due meanwhile happens first."""
+        """What fell due meanwhile happens before the first answer, however much it is."""
         store = tmp_path / "world.db"
-        with Emulator("na", store=store) as emulator, Shop(emulator) as shop:
-            refund = shop.done(
-                "createRefund", chargeId=shop.charge(shop.wallet(), captureNow=True)["chargeId"], refundAmount=usd(1)
-            )
-        kept = Store(str(store))
-        row = kept.get("Refund", refund["refundId"])
-        assert row is not None
-        kept.plan(row, row.trigger, (datetime.now(UTC) - timedelta(minutes=5)).isoformat())
-        kept.put(row)
-        kept.close()
-        with Emulator("na", store=store) as emulator, Shop(emulator) as shop:
-            assert shop.state("getRefund", refund["refundId"]) == "Refunded"
+        held = {"chargeAmount": usd(1), "statusDetails": {"state": "Authorized"}}
+        Emulator("na", store=store, world={"chargePermissions": [{"charges": [held] * 200}]}).stop()
+        with closing(sqlite3.connect(store)) as other, other:
+            due = datetime.now(UTC) - timedelta(minutes=5)
+            other.execute("UPDATE objects SET due = ? WHERE kind = 'Charge'", (due.isoformat(),))
+        with Emulator("na", store=store) as emulator:
+            charges = emulator.control.get("objects/charges")["objects"]
+        assert [charge["statusDetails"]["state"] for charge in charges] == ["Canceled"] * 200
 
     def test_a_store_of_another_version_is_refused(self, tmp_path: Path) -> None:
         """With a sentence, and it stays as it was."""

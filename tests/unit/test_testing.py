@@ -82,24 +82,46 @@ def test_one_server_gives_each_test_a_fresh_world(tmp_path: Path) -> None:
 
 
 WORLD = """
+import asyncio
+from functools import cache
 import pytest
+from amazonpay_nb.client.notifications import NotificationReader
+from amazonpay_nb.errors import DeclinedError
+from amazonpay_nb.loopback import route, serve
+from starlette.applications import Starlette
+from starlette.responses import Response
+
+HEARD = []
+READER = cache(lambda: NotificationReader(certificate_hosts=["127.0.0.1"], max_age=None))
+
+async def hear(request):
+    HEARD.append((await asyncio.to_thread(READER().read, await request.body())).object_id)
+    return Response()
+
+@pytest.fixture(scope="session")
+def shop():
+    server = serve(Starlette(routes=[route("POST", "/", hear)])).start()
+    yield f"{server.url}/"
+    server.stop()
 
 @pytest.mark.amazonpay(world="shop.yaml")
 @pytest.mark.parametrize("time", [1, 2])
-def test_a_world(amazonpay_emulator, amazonpay_client, time):
-    from amazonpay_nb.errors import DeclinedError
-
+def test_a_world(amazonpay_emulator, amazonpay_client, shop, time):
+    amazonpay_emulator.control.post("notifications/endpoint", url=shop)
     assert amazonpay_client.get_charge_permission("C01-1000001-0000001").state == "Chargeable"
     with pytest.raises(DeclinedError):
         amazonpay_client.create_charge(
             charge_permission_id="C01-1000001-0000001", charge_amount={"amount": "1", "currencyCode": "USD"}
         )
     amazonpay_client.close_charge_permission("C01-1000001-0000001", closure_reason="gone")
+    amazonpay_emulator.control.get("notifications")
+    assert HEARD == ["C01-1000001-0000001"] * time
 """
 
 
-def test_each_test_starts_in_the_world_of_a_file(tmp_path: Path) -> None:
-    """With its objects and its outcomes, whatever the test before did."""
+def test_each_test_starts_in_the_world_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its objects and its outcomes, whatever the test before did; a shop that lives longer believes each one."""
+    monkeypatch.setenv("AMAZONPAY_NB_IN_PROCESS", "1")  # there, each of them has the same address
     world = "chargePermissions:\n- chargePermissionId: C01-1000001-0000001\noutcomes: {createCharge: [SoftDeclined]}\n"
     (tmp_path / "shop.yaml").write_text(world, "utf-8")
     result = run(suite(tmp_path, WORLD))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import httpx
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -61,10 +62,9 @@ class Deliveries:
             transport=transport_here(),
         )  # fmt: skip
         self.world.outbox.wake = self._wake
+        self._begin(everything=True)  # before the first answer
         if self.world.clock.mode == "real":
             self._ticks = asyncio.create_task(self._tick())
-        if any(merchant.endpoint for merchant in self.world.merchants.values()):
-            self._begin()
 
     async def stop(self) -> None:
         """Give up what is under way."""
@@ -84,10 +84,10 @@ class Deliveries:
         # Not at once: the request that has announced something is not committed yet.
         asyncio.get_running_loop().call_soon(self._begin)
 
-    def _begin(self) -> None:
+    def _begin(self, *, everything: bool = False) -> None:
         self.world.outbox.fresh.clear()
         try:
-            if self.world.clock.mode == "virtual":
+            if everything or self.world.clock.mode == "virtual":
                 self._fire_now()
             else:  # what is left then happens at the next tick
                 self._fire(self.world.clock.now())
@@ -224,4 +224,7 @@ class Deliveries:
 
     async def certificate(self, request: Request) -> Response:
         """Serve the certificate that signatures are checked with."""
-        return Response(self.world.outbox.signer.certificate, media_type="application/x-pem-file")
+        signer = self.world.outbox.signer
+        if request.url.path != signer.path:  # that of a process before this one
+            raise HTTPException(404)
+        return Response(signer.certificate, media_type="application/x-pem-file")

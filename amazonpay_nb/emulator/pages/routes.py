@@ -29,7 +29,6 @@ from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import personas
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import amazon_host, is_proxied, relative_address, route
-from amazonpay_nb.signing.envelope import CERTIFICATE_PATH
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, PAGES, RETURN_PARAMETER, SIGN_IN
 from amazonpay_nb.spec.notifications import hosts_of
 from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS
@@ -51,7 +50,10 @@ class Pages:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._key = secrets.token_bytes(32)
+        # In the store: a page that is open while the emulator is started again can still be sent.
+        key = world.store.setting("pages") or secrets.token_hex(32)
+        world.store.set("pages", key)
+        self._key = ascii(key).encode()
 
     def _find(self, request: Request, fields: Mapping[str, str]) -> Stay:
         """Return the stay of an Open session, and keep its language for a page that refuses."""
@@ -118,7 +120,7 @@ class Pages:
         world = self.world
         return self._render(
             "index", 200, Texts(TEXTS, "en_US"), world=world, now=zulu(world.clock.now()),
-            control=world.url + CONTROL_PATH, certificate=CERTIFICATE_PATH.lstrip("/"), hosts=hosts_of(world.region),
+            control=world.url + CONTROL_PATH, hosts=hosts_of(world.region),
             exchanges=list(world.journal)[: -_SHOWN - 1 : -1], version=version("amazonpay-nb"),
         )  # fmt: skip
 
