@@ -68,8 +68,8 @@ class Pages:
             raise Refusal("InvalidCheckoutSessionStatus", message, text="over")
         return Stay(self.world, session)
 
-    def _token(self, session: Session) -> str:
-        return hmac.new(self._key, session.id.encode(), hashlib.sha256).hexdigest()
+    def _token(self, session: Session, terms: str) -> str:
+        return terms + hmac.new(self._key, f"{session.id} {terms}".encode(), hashlib.sha256).hexdigest()
 
     def _page(
         self, name: str, stay: Stay, refusal: Refusal | None = None, form: dict[str, str] | None = None
@@ -82,8 +82,9 @@ class Pages:
         return self._render(
             name, refusal.status if refusal else 200, t, stay=stay, session=stay.session, document=document,
             error=refusal and _explained(refusal, "error", t, shop=shop), form=form or {}, shop=shop, cards=CARDS,
-            token=self._token(stay.session), personas=personas.PERSONAS[self.world.region.code], place=personas.place,
-            pending_seconds=PENDING_SECONDS, notice=stay.notes.notice if name == "payment-method" else "",
+            token=self._token(stay.session, stay.terms), personas=personas.PERSONAS[self.world.region.code],
+            place=personas.place, pending_seconds=PENDING_SECONDS,
+            notice=stay.notes.notice if name == "payment-method" else "",
         )  # fmt: skip
 
     def _texts(self, language: str | None) -> Texts:
@@ -165,18 +166,23 @@ class Pages:
         stay = self._find(request, request.query_params)
         if name not in PAGES:
             raise Refusal("ResourceNotFound", f"There is no page {name!r}.", text="page")
-        return self._page(name, stay) if stay.may_open(name) else _to(stay.notes.page, stay.session.id)
+        with self.world.store.transaction():
+            if not stay.may_open(name) or stay.asks_first(name):
+                return _to(stay.notes.page, stay.session.id)
+        return self._page(name, stay)
 
     async def _press(self, request: Request) -> Response:
         name = request.path_params["name"]
         form = await _form(request)
         stay = self._find(request, form)
-        if not hmac.compare_digest(form.get("token", "").encode(), self._token(stay.session).encode()):
+        token = form.get("token", "")
+        terms = token[: len(stay.terms)]
+        if not hmac.compare_digest(token.encode(), self._token(stay.session, terms).encode()):
             message = "The form does not contain this page's token."
             raise Refusal("InvalidRequest", message, status=403, text="form")
         try:
             with self.world.store.transaction():
-                address = stay.press(name, form) if stay.may_open(name) else None
+                address = stay.press(name, form, terms) if stay.may_open(name) else None
         except Refusal as refusal:
             return self._page(name, self._find(request, form), refusal, form)
         if not address:

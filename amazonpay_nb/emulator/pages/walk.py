@@ -1,5 +1,6 @@
 """A buyer's stay at Amazon's pages: which page follows which, and what each page's button does to the session."""
 
+import hashlib
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -9,6 +10,7 @@ from amazonpay_nb.emulator.rules import personas, sessions, shipping_areas
 from amazonpay_nb.emulator.rules.transitions import move
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.flows import CHANGE_ACTIONS, FLOWS, SIGN_IN, lookup
+from amazonpay_nb.spec.parts import to_json
 from amazonpay_nb.spec.simulations import CARDS, CardEffect, SimulatedCard
 
 # Cards that let the stay end well and the session badly.
@@ -37,7 +39,6 @@ class Stay:
     def __init__(self, world: World, session: Session) -> None:
         self.world, self.session, self.notes = world, session, session.notes
         self.flow = FLOWS[self.notes.flow]
-        self.set_up_only = not self.flow.complete_with_amount  # without a purchase
         self._pages_of = FLOWS[self.notes.pages_of]
 
     @property
@@ -47,6 +48,18 @@ class Stay:
     @property
     def _is_last(self) -> bool:
         return self.notes.stay == len(self._pages_of.stays) - 1
+
+    @property
+    def set_up_only(self) -> bool:
+        """Whether nothing is bought, so that the buyer agrees to save or cancels."""
+        return sessions.only_saves(self.session)
+
+    @property
+    def terms(self) -> str:
+        """A digest of what the buyer is to agree to: what is kept, and what is paid."""
+        document = self.session.document
+        terms = document["chargePermissionType"], document["paymentDetails"]["chargeAmount"]
+        return hashlib.sha256(to_json(terms).encode()).hexdigest()
 
     @property
     def _card(self) -> SimulatedCard:
@@ -88,14 +101,33 @@ class Stay:
         pages = self._pages
         return name in pages and self.notes.page in pages and pages.index(name) < pages.index(self.notes.page)
 
-    def _after(self, page: str) -> str | None:
-        """Return the next page that applies, or None when the stay is over."""
+    def asks_first(self, name: str) -> bool:
+        """Go back to consent, and return True, where an update wants to keep what the buyer was not asked about.
+
+        At Amazon such an update may be refused, or the buyer asked elsewhere.  [inferred]
+        """
+        answered = self.session.document["chargePermissionType"] in ("OneTime", self.notes.asked) or self.notes.updates
+        if answered or name not in ("processing", "challenge"):
+            return False
+        self._go_to(self.notes.stay, "consent")
+        return True
+
+    def is_binding(self, page: str) -> bool:
+        """Tell whether a page's button agrees to something, which the page shows."""
+        return page in ("consent", "processing", "challenge") or (self._is_last and self._next(page) is None)
+
+    def _next(self, page: str) -> str | None:
+        """Return the next page that applies."""
         pages = self._pages
-        # The page for another payment method may be outside of the stay's own pages.
+        # The pages for another payment method and for consent may be outside of the stay's own pages.
         start = pages.index(page) + 1 if page in pages else 0
-        following = next((name for name in pages[start:] if self._applies(name)), None)
+        return next((name for name in pages[start:] if self._applies(name)), None)
+
+    def _after(self, page: str) -> str | None:
+        """Return the next page, or None when the stay is over."""
+        following = self._next(page)
         # Without a processing page the payment method is tried out at the end of the stay.
-        tried_at_end = following is None and self._is_last and "processing" not in pages
+        tried_at_end = following is None and self._is_last and "processing" not in self._pages
         if tried_at_end and self._card.trigger == CardEffect.DECLINE_ON_PAGE:
             return self._try_again("declined")
         return following
@@ -105,12 +137,23 @@ class Stay:
             return self.world.region.psd2 or self._card.trigger == CardEffect.FAIL_CHALLENGE
         if page == "shipping-address":  # a button's own address is final
             return self.session.document["productType"] == "PayAndShip" and not self.notes.address
-        return page != "consent" or self.session.document["chargePermissionType"] == "PaymentMethodOnFile"
+        return page != "consent" or self.session.document["chargePermissionType"] != "OneTime"
 
-    def press(self, name: str, form: dict[str, str]) -> str | None:
-        """Carry out a page's action; return the merchant's address at the end of the stay, else None."""
+    def press(self, name: str, form: dict[str, str], terms: str) -> str | None:
+        """Carry out a page's action; return the merchant's address at the end of the stay, else None.
+
+        Args:
+            name: The page.
+            form: Its fields.
+            terms: The `terms` that it has shown; where they have changed, its button agrees to nothing.
+        """
         if form.get("action") == "cancel":
             return self._cancel(name)
+        if self.asks_first(name):
+            return None
+        if self.is_binding(name) and terms != self.terms:
+            problem = "Update Checkout Session has changed the amount or the type since the page was opened."
+            raise Refusal("InvalidCheckoutSessionStatus", problem, status=409, text="changed")
         actions = {
             "sign-in": self._sign_in,
             "share": lambda form: self._after("share"),
@@ -143,8 +186,8 @@ class Stay:
             document["shippingAddress"] = self.notes.address or home
         wants_billing = "billingAddress" in scopes or document["productType"] == "PayOnly"
         document["billingAddress"] = home if wants_billing or self.world.region.billing_address else None
-        # The agreement may be another buyer's, and the payment method.
-        document["paymentPreferences"] = [None]
+        # The agreement may be another buyer's, and so may the consent and the payment method.
+        document["paymentPreferences"], self.notes.asked, self.notes.consents = [None], "", True
         self.notes.buyer, self.notes.agreed, self.notes.changes_address = email, False, False
         following = self._after("sign-in")
         if following == "shipping-address":  # none is chosen yet
@@ -207,10 +250,11 @@ class Stay:
         return bool(details["canHandlePendingAuthorization"]) and details["paymentIntent"] == "Authorize"
 
     def _consent(self, form: dict[str, str]) -> str | None:
-        """Note whether the wallet may be kept; in a purchase that is the buyer's choice."""
-        self.notes.consents = form.get("save") == "yes"
-        if not self.notes.consents and self.set_up_only:
+        """Note whether the shop may keep what it asks for; in a purchase that is the buyer's choice."""
+        consents = form.get("save") == "yes"
+        if not consents and self.set_up_only:
             raise _invalid("must-agree", "save must be yes.")
+        self.notes.asked, self.notes.consents = self.session.document["chargePermissionType"], consents
         return self._after("consent")
 
     def _challenge(self, form: dict[str, str]) -> str | None:

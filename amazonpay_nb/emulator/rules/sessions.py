@@ -105,13 +105,24 @@ def return_address(session: Body) -> str:
     return next((str(fields[name]) for name in _ADDRESSES if fields.get(name)), "")
 
 
+def permission_type_of(session: Session) -> str:
+    """Return the type that the permission will have: without the buyer's consent, nothing is kept."""
+    return str(session.document["chargePermissionType"]) if session.notes.consents else "OneTime"
+
+
+def only_saves(session: Session) -> bool:
+    """Tell whether a session makes or updates a Saved Wallet, and neither pays nor confirms an amount."""
+    details = session.document["paymentDetails"]
+    kind = permission_type_of(session), details["paymentIntent"], details["chargeAmount"]
+    says_so = session.notes.updates or lookup(session.document, "paymentMethodOnFileMetadata.setupOnly")
+    return kind == ("PaymentMethodOnFile", "Confirm", None) and bool(says_so)
+
+
 def refresh(world: World, session: Session) -> None:
     """Recompute constraints and, once there are none, the address for the buyer's next stay."""
     document = session.document
     without = {*FLOWS[session.notes.flow].waives}
-    kind = document["chargePermissionType"], document["paymentDetails"]["paymentIntent"]
-    only_saves = session.notes.updates or lookup(document, "paymentMethodOnFileMetadata.setupOnly")
-    if kind == ("PaymentMethodOnFile", "Confirm") and only_saves:  # and a purchase pays or confirms its amount
+    if only_saves(session):
         without.add("ChargeAmountNotSet")
     if document["chargePermissionType"] != "Recurring":
         without.add("RecurringFrequencyNotSet")
@@ -273,8 +284,7 @@ def _permission(world: World, session: Session, outcome: Simulation | None) -> t
 def new_permission(world: World, session: Session, permission_id: str = "") -> Permission:
     """Return a permission that is not in the store yet."""
     document, notes = session.document, session.notes
-    kept = document["chargePermissionType"] == "PaymentMethodOnFile" and not notes.consents
-    permission_type = "OneTime" if kept else document["chargePermissionType"]
+    permission_type = permission_type_of(session)
     permission_id = permission_id or world.ids.new_order_id("S" if permission_type == "OneTime" else "C")
     details, now = document["paymentDetails"], world.clock.now()
     is_long = permission_type == "Recurring" or details["extendExpiration"]
@@ -290,7 +300,7 @@ def new_permission(world: World, session: Session, permission_id: str = "") -> P
         "expirationTimestamp": None if permission_type == "PaymentMethodOnFile" else stamp(expires),
     }
     if permission_type == "OneTime":
-        values["paymentMethodOnFileMetadata"] = None
+        values["paymentMethodOnFileMetadata"] = values["recurringMetadata"] = None
     shown = documents.new("Charge Permission", permission_id, now, values)
     return Record("Charge Permission", permission_id, session.merchant_id, shown, PermissionNotes(notes.card, ledger))
 
