@@ -135,7 +135,7 @@ Answer = Callable[[str, Page], dict[str, str]]
 
 def approve(
     url: str, *, card: str = "1111", then: str = "", address: str = "", consent: bool = True, mfa: str = "pass",
-    person: int = 0, http: httpx.Client | None = None,
+    person: int | None = None, http: httpx.Client | None = None,
 ) -> str:  # fmt: skip
     """Agree to everything and return the merchant's address that the buyer is sent to.
 
@@ -146,14 +146,15 @@ def approve(
         address: Number of the shipping address in the buyer's book; the preselected one when left out.
         consent: Whether the merchant may save the wallet.
         mfa: ``pass`` or ``fail`` the challenge.
-        person: Which of the buyers that the first page offers signs in, counted from 0.
+        person: Which of the buyers that the first page offers signs in, counted from 0; the preselected one when left
+            out.
     Raises:
         BuyerPageError: A page does not offer one of these, or shows an error.
     """
     cards = [card, then] if then else [card]
 
     def answer(name: str, page: Page) -> dict[str, str]:
-        if name == "sign-in":
+        if name == "sign-in" and person is not None:
             return {"email": page.options["email"][person], "action": "continue"}
         if name == "payment-method":
             return {"card": cards.pop(0), "action": "continue"} if cards else {"action": "cancel"}

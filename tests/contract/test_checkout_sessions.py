@@ -149,7 +149,7 @@ class TestCreating:
                 purchase(paymentIntent="AuthorizeWithCapture", canHandlePendingAuthorization=True),
                 (400, "InvalidParameterCombination"),
             ),
-            ({"chargePermissionId": "C01-0000000-0000000"}, (400, "InvalidParameterCombination")),
+            ({"chargePermissionId": "C01-0000000-0000000"}, (400, "MissingParameterValue")),
             (SET_UP | {"chargePermissionId": "C01-0000000-0000000"}, (404, "ResourceNotFound")),
         ],
         ids=str,
@@ -271,7 +271,6 @@ class TestUpdating:
             (express(), CONFIRM, ["ChargeAmountNotSet"]),
             (express(), CONFIRM | {"chargePermissionType": "OneTime"}, ["ChargeAmountNotSet"]),
             ("update", {}, []),
-            ("update", {"chargePermissionType": "OneTime"}, ["ChargeAmountNotSet"]),
         ],
     )  # fmt: skip
     def test_only_a_set_up_needs_no_amount(self, na: Shop, body: Json | str, change: Json, needed: list[str]) -> None:
@@ -319,6 +318,44 @@ class TestUpdating:
         body = {"paymentDetails": {"paymentIntent": "Confirm", "presentmentCurrency": "SEK"}}
         alone = eu.done("updateCheckoutSession", eu.session(SET_UP | body), **change)
         assert alone["paymentDetails"]["presentmentCurrency"] == "SEK"
+
+    def test_what_only_a_creation_sets_is_not_cleared(self, eu: Shop) -> None:
+        """Null for the whole group clears what an update can set."""
+        fixed: Json = {"presentmentCurrency": "EUR", "allowOvercharge": True, "extendExpiration": True}
+        answer = eu.done("updateCheckoutSession", eu.session(purchase(currency="EUR", **fixed)), paymentDetails=None)
+        cleared = [
+            "paymentIntent",
+            "canHandlePendingAuthorization",
+            "chargeAmount",
+            "totalOrderAmount",
+            "softDescriptor",
+        ]
+        assert answer["paymentDetails"] == dict.fromkeys(cleared) | fixed
+
+    @pytest.mark.parametrize(
+        ("details", "permission_type", "reason"),
+        [
+            ({"paymentIntent": "Authorize"}, "PaymentMethodOnFile", "InvalidParameterValue"),
+            ({"paymentIntent": "AuthorizeWithCapture"}, "PaymentMethodOnFile", "InvalidParameterValue"),
+            ({"chargeAmount": usd("10.00")}, "PaymentMethodOnFile", "InvalidParameterCombination"),
+            ({}, "OneTime", "InvalidParameterValue"),
+            ({}, "Recurring", "InvalidParameterValue"),
+        ],
+    )  # fmt: skip
+    def test_an_update_of_a_wallet_stays_one(self, na: Shop, details: Json, permission_type: str, reason: str) -> None:
+        """No call makes a payment of it, as no button does; what it must say cannot be taken back."""
+        body = SET_UP | {"chargePermissionId": na.wallet()}
+        session_id = na.session(body)
+        before = na.done("getCheckoutSession", session_id)
+        change = {"paymentDetails": {"paymentIntent": "Confirm"} | details, "chargePermissionType": permission_type}
+        clicked = na.click(body | change)
+        created = na.call("createCheckoutSession", storeId=na.account.store_id, **(body | change))
+        updated = na.call("updateCheckoutSession", session_id, **change)
+        assert (clicked.status_code, reason in clicked.text) == (400, True)
+        assert refusal(created) == refusal(updated) == (400, reason)
+        taken_back = na.call("updateCheckoutSession", session_id, paymentDetails=None)
+        assert refusal(taken_back) == (400, "MissingParameterValue")
+        assert na.done("getCheckoutSession", session_id) == before
 
     def test_the_permission_type_can_change_while_open(self, na: Shop) -> None:
         """From one-time to recurring; null means the default."""

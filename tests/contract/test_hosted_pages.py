@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.shop.buyer import approve
 from amazonpay_nb.signing import sign_payload
 from amazonpay_nb.signing.keys import generate
 from amazonpay_nb.spec.flows import PAGES
@@ -25,9 +26,11 @@ from tests.emulated import (
     express,
     page_of,
     purchase,
+    recurring,
     refusal,
     usd,
 )  # fmt: skip
+from tests.golden import TRANSITIONS
 
 CHOOSE = ["sign-in", "payment-method", "consent"]
 CHOOSE_AND_SHIP = ["sign-in", "shipping-address", "payment-method", "consent"]
@@ -120,6 +123,9 @@ class TestEntry:
             (SET_UP, "SignInAndSetup", (400, "MissingParameterValue")),
             ({"signInReturnUrl": SIGNED_IN}, "SignInAndSetup", (400, "UnrecognizedField")),
             (SET_UP | {"chargePermissionId": "C01-0000000-0000000"}, "PayOnly", (404, "ResourceNotFound")),
+            (SET_UP | {"chargePermissionId": "C01-0000000-0000000",
+                       "webCheckoutDetails": {"checkoutResultReturnUrl": RESULT, "signInReturnUrl": SIGNED_IN}},
+             "SignInAndSetup", (400, "InvalidParameterCombination")),
             (SET_UP | {"webCheckoutDetails": {"checkoutResultReturnUrl": "javascript:alert(1)"}}, "PayOnly",
              (400, "InvalidParameterValue")),
             (SET_UP | {"webCheckoutDetails": {"checkoutResultReturnUrl": "http://shop.example/"}}, "PayOnly",
@@ -406,12 +412,47 @@ class TestOrder:
             na.done("completeCheckoutSession", session_id)
             assert na.done("getChargePermission", wallet)["shippingAddress"]["city"] == city
 
-    def test_the_update_page_shows_the_method_so_far(self, na: Shop) -> None:
-        """So that the buyer sees which one needs another."""
-        buyer, wallet = na.buyer(), na.wallet(cards=("0005",))
-        shown = buyer.open(na.clicked(SET_UP | {"chargePermissionId": wallet}))
-        shown = buyer.press(shown, action="continue", email=buyer.email)
-        assert "<dd>Amex ****0005 (Amazon Pay)</dd>" in shown.text
+    def test_the_update_page_repairs_what_the_guide_says(self, na: Shop) -> None:
+        """Every reason but an open charge, which no payment method ends; the wallet has the new one all the same."""
+        wallet, left = na.wallet(), {}
+        reasons = {row.reason for row in TRANSITIONS if row[0] == "Charge Permission" and row.target == "NonChargeable"}
+        for reason in sorted(filter(None, reasons)):
+            na.emulator.control.post(f"permissions/{wallet}", state="NonChargeable", reasonCode=reason)
+            na.done("completeCheckoutSession", na.visited(SET_UP | {"chargePermissionId": wallet}, cards=("4444",)))
+            permission = na.done("getChargePermission", wallet)
+            assert "4444" in permission["paymentPreferences"][0]["paymentDescriptor"]
+            left[reason] = [row["reasonCode"] for row in permission["statusDetails"]["reasons"] or []]
+            na.done("completeCheckoutSession", na.visited(SET_UP | {"chargePermissionId": wallet}))
+        assert len(left) == 8
+        assert {reason: kept for reason, kept in left.items() if kept} == {"ChargeInProgress": ["ChargeInProgress"]}
+
+    def test_only_a_wallet_is_updated(self, na: Shop) -> None:
+        """Neither an order nor a recurring payment, whose amount is part of what was agreed to."""
+        for permission_id in (na.order()["chargePermissionId"], recurring(na)):
+            body = SET_UP | {"chargePermissionId": permission_id}
+            assert problem(na.click(body)) == (400, "InvalidParameterValue")
+            response = na.call("createCheckoutSession", storeId=na.account.store_id, **body)
+            assert refusal(response) == (400, "InvalidParameterValue")
+
+    def test_a_wallet_is_updated_by_its_buyer(self, na: Shop) -> None:
+        """Who is chosen already, and sees the method so far; nobody else can sign in, whatever the shop may know."""
+        buyer, other = na.buyer(), na.buyer()
+        other.email = "ben@example.com"
+        for scopes in (None, []):
+            session_id = na.session(SET_UP | {"scopes": scopes})
+            other.walk(session_id, cards=("0005",))
+            wallet = str(na.done("completeCheckoutSession", session_id)["chargePermissionId"])
+            session_id = na.clicked(SET_UP | {"chargePermissionId": wallet})
+            shown = buyer.open(session_id)
+            assert re.findall(r'value="(\S+)" required(?: id="email")? checked', shown.text) == [other.email]
+            shown = buyer.press(shown, action="continue", email=buyer.email)
+            assert (shown.status_code, page_of(shown)) == (400, "sign-in")
+            assert "Choose the buyer who has saved it, or cancel." in shown.text
+            assert na.done("getCheckoutSession", session_id)["buyer"] is None
+            shown = buyer.press(shown, action="continue", email=other.email)
+            assert "<dd>Amex ****0005 (Amazon Pay)</dd>" in shown.text
+            approve(str(buyer.open(session_id).url), http=na.http)
+            assert na.done("completeCheckoutSession", session_id)["chargePermissionId"] == wallet
 
     def test_a_wallet_that_was_closed_meanwhile_stays_closed(self, na: Shop) -> None:
         """The update cannot be completed."""

@@ -208,19 +208,25 @@ def test_a_hard_decline_announces_the_permission(shop: Shop) -> None:
 
 
 def test_a_changed_payment_method_is_an_attribute_change(shop: Shop) -> None:
-    """Where the state changes as well, both are announced."""
+    """Where the state changes as well, both are announced; while a charge is in progress, it does not."""
     wallet = shop.wallet()
+    busy: Json = {"state": "NonChargeable", "reasonCode": "ChargeInProgress"}
     update: Json = {"chargePermissionId": wallet, "chargePermissionType": "PaymentMethodOnFile"} | {
         "webCheckoutDetails": {"checkoutResultReturnUrl": "https://shop.example/updated"},
         "paymentMethodOnFileMetadata": {"setupOnly": True}, "paymentDetails": {"paymentIntent": "Confirm"},
     }  # fmt: skip
-    for cause in (lambda: None, lambda: shop.try_charge(wallet, code="HardDeclined")):
+    for cause in (
+        lambda: None,
+        lambda: shop.try_charge(wallet, code="HardDeclined"),
+        lambda: shop.emulator.control.post(f"permissions/{wallet}", **busy),
+    ):
         cause()
         session = shop.clicked(update)
         shop.buyer().walk(session, cards=("4444",))
         assert shop.done("completeCheckoutSession", session)["chargePermissionId"] == wallet
     changes = [kind for _, kind in news(shop)]
-    assert changes == ["STATE_CHANGE", "ATTRIBUTE_CHANGE", "STATE_CHANGE", "STATE_CHANGE", "ATTRIBUTE_CHANGE"]
+    once, repaired = ["ATTRIBUTE_CHANGE"], ["STATE_CHANGE", "STATE_CHANGE", "ATTRIBUTE_CHANGE"]
+    assert changes == ["STATE_CHANGE", *once, *repaired, "STATE_CHANGE", *once]
 
 
 def test_completing_a_purchase_announces_both_objects(shop: Shop) -> None:

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 from amazonpay_nb.emulator.api.bodies import parsed_json, validated
 from amazonpay_nb.emulator.records import Merchant, Session
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.rules.sessions import new_session
+from amazonpay_nb.emulator.rules.sessions import check_fields, new_session
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing import SignatureMismatch, verify_payload
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
-from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN, misfits, nearest_flow
+from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN, nearest_flow
 from amazonpay_nb.spec.parts import to_json
 from amazonpay_nb.spec.regions import COUNTRIES_WITHOUT_STATE, fields_of_address
 from amazonpay_nb.spec.requests import ButtonPayload, MobilePayload, ProductType, SignInPayload
@@ -132,8 +132,7 @@ def _checked_payload(world: World, payload: Any, product_type: str, mobile: bool
     flow = nearest_flow(body, product_type)
     if mobile and not flow.mobile:
         raise Refusal("InvalidRequest", f"{flow.title}: the Mobile SDK has no variant of it.")
-    if wrong := misfits(flow, body, mobile=mobile):
-        raise Refusal(wrong[0].reason, f"{flow.title}: {wrong[0].text}.")
+    check_fields(flow, body, mobile=mobile)
     if flow.name == "end-of-checkout":
         _check_address(world, body.get("addressDetails"), product_type)
     return body

@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from amazonpay_nb.emulator.records import Session
+from amazonpay_nb.emulator.records import Permission, Session
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import personas, sessions, shipping_areas
 from amazonpay_nb.emulator.rules.transitions import move
@@ -177,6 +177,8 @@ class Stay:
         email = form.get("email", "")
         if email not in personas.PERSONAS[region]:
             raise _invalid("choose-buyer", f"{email!r} is no test buyer.", field="email")
+        if self.owner not in ("", email):  # Amazon ties a wallet to one account  [inferred]
+            raise _invalid("other-buyer", f"{email!r} has not saved {self.notes.updates}.", field="email")
         document["buyer"] = personas.details(self.world, self.session.merchant_id, email, scopes)
         home = personas.addresses(region, email)[0]
         if document["productType"] is None:  # created by an API call
@@ -208,10 +210,20 @@ class Stay:
         return next(likely, "1")
 
     @property
+    def _wallet(self) -> Permission | None:
+        """The permission that the Update page is about; None elsewhere."""
+        return self.world.store.get("Charge Permission", self.notes.updates)
+
+    @property
     def current_method(self) -> str:
         """The present payment method of the wallet, on the Update page; "" elsewhere."""
-        wallet = self.world.store.get("Charge Permission", self.notes.updates)
-        return str(wallet.document["paymentPreferences"][0]["paymentDescriptor"]) if wallet else ""
+        return str(self._wallet.document["paymentPreferences"][0]["paymentDescriptor"]) if self._wallet else ""
+
+    @property
+    def owner(self) -> str:
+        """The test buyer who has saved the wallet, on the Update page; "" elsewhere, and where it is nobody of them."""
+        wallet = self._wallet
+        return personas.email_of(self.world, wallet.merchant_id, wallet.document["buyer"]) if wallet else ""
 
     def refuses(self, address: dict[str, Any]) -> shipping_areas.Reason | None:
         """Return the reason why the shop does not deliver to an address, or None."""

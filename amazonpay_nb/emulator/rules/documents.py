@@ -3,16 +3,21 @@
 from datetime import datetime
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
 from amazonpay_nb.emulator.clock import stamp
 from amazonpay_nb.emulator.refusal import Body
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.flows import lookup
 from amazonpay_nb.spec.operations import KINDS
+from amazonpay_nb.spec.requests import UpdatePaymentDetails
 from amazonpay_nb.spec.states import TIMERS
 
 _SHAPES = read("documents.toml", beside=__file__)
 _OBJECTS, _GROUPS, _CONSTRAINTS = _SHAPES["objects"], _SHAPES["groups"], _SHAPES["constraints"]
 SETTLEMENT: dict[str, list[str]] = _SHAPES["settlement"]
+# Null for a group clears all of it, but of this one only what an update can set.
+_CLEARED = {"paymentDetails": [to_camel(name) for name in UpdatePaymentDetails.model_fields]}
 _LIFETIMES = {row.machine: row.after for row in TIMERS if row.trigger == "Expire"}
 
 
@@ -41,7 +46,7 @@ def merged(document: Any, change: Body) -> Body:
         old = result.get(name)
         if name in _GROUPS:
             old = _group(name, old)
-            value = dict.fromkeys(old) if value is None else value
+            value = dict.fromkeys(_CLEARED.get(name, old)) if value is None else value
         result[name] = merged(old, value) if isinstance(value, dict) else value
     return result
 

@@ -114,7 +114,6 @@ def write_order_balance(world: World, permission: Permission, charge: Charge, ch
     left = limit - Decimal(world.store.spent(permission.id)) / 100
     limits["amountBalance"] = price(left, like=limits["amountLimit"])
     world.store.put(permission)
-    reasons = [row["reasonCode"] for row in permission.document["statusDetails"]["reasons"] or []]
     if permission.state == "Closed":
         return ""
     if left <= 0 and charge.state == "Captured":
@@ -124,7 +123,12 @@ def write_order_balance(world: World, permission: Permission, charge: Charge, ch
             return "Close by Amazon"
     if left <= 0 and permission.state == "Chargeable":
         return "A charge uses the whole limit"
-    return "The charge in progress ends" if left > 0 and reasons == ["ChargeInProgress"] else ""
+    return "The charge in progress ends" if left > 0 and is_busy(permission) else ""
+
+
+def is_busy(permission: Permission) -> bool:
+    """Tell whether a charge in progress takes up the whole limit."""
+    return [row["reasonCode"] for row in permission.document["statusDetails"]["reasons"] or []] == ["ChargeInProgress"]
 
 
 def write_month_balance(world: World, permission: Permission) -> None:

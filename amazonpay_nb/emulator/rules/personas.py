@@ -70,6 +70,13 @@ def profile(world: World, merchant_id: str, email: str, scopes: Collection[str])
     return {"buyerId": buyer_id, **shared, "primeMembershipTypes": None}
 
 
+def email_of(world: World, merchant_id: str, buyer: Details | None) -> str:
+    """Return which test buyer the ``buyer`` of a permission is, or "" for nobody: a world file has named its own."""
+    shown = {name: value for name, value in (buyer or {}).items() if value}
+    known = {email: profile(world, merchant_id, email, _UNLOCKS.values()) for email in PERSONAS[world.region.code]}
+    return next((email for email, fields in known.items() if shown and shown.items() <= fields.items()), "")
+
+
 def end_sign_in(world: World, sign_in: Session, trigger: str) -> str:
     """Forget the sign-in; return the token that Get Buyer takes, or "" for a buyer who did not agree."""
     world.store.delete(sign_in)

@@ -3,12 +3,13 @@
 from functools import partial
 
 from amazonpay_nb.emulator.clock import months_later, stamp
+from amazonpay_nb.emulator.notifications.announce import note
 from amazonpay_nb.emulator.records import Charge, Merchant, Permission, PermissionNotes, Record, Session, SessionNotes
 from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.emulator.rules import calendar, documents, limits, payments, personas
 from amazonpay_nb.emulator.rules.transitions import move, require
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.spec.flows import FLOWS, MOBILE_RETURN_PARAMETER, Flow, flow_of, lookup
+from amazonpay_nb.spec.flows import FLOWS, MOBILE_RETURN_PARAMETER, Flow, flow_of, lookup, misfits
 from amazonpay_nb.spec.money import CHARGE_CEILINGS
 from amazonpay_nb.spec.simulations import Simulation
 from amazonpay_nb.spec.states import LONG_LIFETIME_MONTHS, MACHINES, ONE_TIME_LIFETIME, PENDING, timer
@@ -19,6 +20,7 @@ _NOT_OPEN = (
 # A plain sign-in, which is no object of the API, expires like the session that it resembles.
 _SIGN_IN_KEPT = timer("Checkout Session", "Open", "Expire")
 _COMPLETE, _FINALIZE = "Complete Checkout Session", "Finalize Checkout Session"
+_UPDATE = "Update the payment method"
 # What the answer of Finalize shows besides that of Complete; and the address that it repeats, by product type.
 _SHOWN_BY_FINALIZE = ("buyer", "paymentPreferences", "billingAddress", "cartDetails")
 _REPEATED_ADDRESS = {"PayAndShip": "shippingAddress", "PayOnly": "billingAddress"}
@@ -36,7 +38,8 @@ def new_session(
     review = lookup(body, "webCheckoutDetails.checkoutReviewReturnUrl")
     if flow.name == "express" and not review:
         flow = FLOWS["end-of-checkout"]  # created by an API call, which knows no checkoutMode
-    _check_updated_permission(world, merchant, body, flow)
+    if body.get("chargePermissionId"):
+        _check_updated_permission(world, merchant, body, flow, mobile)
     scopes, now = body.get("signInScopes" if flow.signs_in else "scopes"), world.clock.now()
     notes = SessionNotes(
         flow=flow.name,
@@ -63,16 +66,24 @@ def new_session(
     return session
 
 
-def _check_updated_permission(world: World, merchant: Merchant, body: Body, flow: Flow) -> None:
-    permission_id = body.get("chargePermissionId")
-    if flow.name == "update":
-        if not world.region.update_page:
-            problem = f"The Update page is not offered in {world.region.name}."
-            raise Refusal("InvalidRequest", problem, text="not-offered")
-        require(world.find("Charge Permission", str(permission_id), merchant.merchant_id), "Update the payment method")
-    elif permission_id:
-        problem = "chargePermissionId needs chargePermissionType PaymentMethodOnFile and paymentIntent Confirm."
-        raise Refusal("InvalidParameterCombination", problem)
+def check_fields(flow: Flow, body: Body, *, mobile: bool) -> None:
+    """Refuse a body that lacks what a flow requires, or holds what it forbids."""
+    if wrong := misfits(flow, body, mobile=mobile):
+        raise Refusal(wrong[0].reason, f"{flow.title}: {wrong[0].text}.")
+
+
+def _check_updated_permission(world: World, merchant: Merchant, body: Body, flow: Flow, mobile: bool) -> None:
+    check_fields(FLOWS["update"], body, mobile=mobile)
+    if flow.signs_in:
+        raise Refusal("InvalidParameterCombination", "A sign-in updates no permission: leave chargePermissionId out.")
+    if not world.region.update_page:
+        problem = f"The Update page is not offered in {world.region.name}."
+        raise Refusal("InvalidRequest", problem, text="not-offered")
+    permission = world.find("Charge Permission", body["chargePermissionId"], merchant.merchant_id)
+    require(permission, _UPDATE)
+    if (kind := permission.document["chargePermissionType"]) != body["chargePermissionType"]:
+        problem = f"Charge Permission {permission.id} is {kind}, and must be {body['chargePermissionType']}."
+        raise Refusal("InvalidParameterValue", problem)  # [inferred]
 
 
 def _check(world: World, session: Body) -> None:
@@ -139,6 +150,9 @@ def update(world: World, session: Session, body: Body, outcome: Simulation | Non
         raise _not_now(f"The buyer has agreed to Checkout Session {session.id}.")
     session.document = documents.merged(session.document, body)
     session.document["chargePermissionType"] = session.document["chargePermissionType"] or "OneTime"
+    if session.notes.updates:  # nothing else can be made of it
+        whole = session.document | {"chargePermissionId": session.notes.updates}
+        check_fields(FLOWS[session.notes.flow], whole, mobile=session.notes.mobile)
     details = session.document["paymentDetails"]
     if details["presentmentCurrency"] and details["chargeAmount"]:  # it goes with the currency of the amount
         details["presentmentCurrency"] = details["chargeAmount"]["currencyCode"]
@@ -257,7 +271,11 @@ def _permission(world: World, session: Session, outcome: Simulation | None) -> t
         for name in ("paymentPreferences", "shippingAddress", "billingAddress"):
             permission.document[name] = document[name] or permission.document[name]
         permission.notes.card = notes.card
-        move(world, permission, "Update the payment method")
+        if limits.is_busy(permission):  # its charge ends that, and no payment method
+            note(world, permission, MACHINES[permission.kind].step("Chargeable", _UPDATE))
+            world.store.put(permission)
+        else:
+            move(world, permission, _UPDATE)
         return permission, None
     charges = world.store.children("Charge", session.id)
     charge = next((row for row in charges if MACHINES["Charge"].has(row.state, _COMPLETE)), None)  # it waits for this
@@ -306,9 +324,9 @@ def new_permission(world: World, session: Session, permission_id: str = "") -> P
 
 
 def _first_charge(session: Session) -> Body:
-    """Return what Create Charge would be sent for the session's own payment; nothing where it only confirms."""
+    """Return what Create Charge would be sent for the session's own payment; nothing where it confirms or updates."""
     details = session.document["paymentDetails"]
-    if details["paymentIntent"] == "Confirm" or not details["chargeAmount"]:
+    if session.notes.updates or details["paymentIntent"] == "Confirm" or not details["chargeAmount"]:
         return {}
     return {
         "chargeAmount": details["chargeAmount"],
