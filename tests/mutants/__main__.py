@@ -36,7 +36,7 @@ CODE = {
         "tests/contract/test_hosted_pages.py", "tests/contract/test_mobile.py", "tests/contract/test_sign_in.py",
         "tests/contract/test_delivery.py", "tests/contract/test_notifications.py",
         "tests/contract/test_disputes.py", "tests/contract/test_reports.py", "tests/contract/test_delivery_trackers.py",
-        "tests/contract/test_held_charges.py",
+        "tests/contract/test_held_charges.py", "tests/contract/test_agreements.py",
     )),
 }  # fmt: skip
 TITLES = {
