@@ -106,7 +106,7 @@ class Stay:
 
         At Amazon such an update may be refused, or the buyer asked elsewhere.  [inferred]
         """
-        answered = self.session.document["chargePermissionType"] in ("OneTime", self.notes.asked) or self.notes.updates
+        answered = self.notes.asked or self.notes.updates or not self._applies("consent")
         if answered or name not in ("processing", "challenge"):
             return False
         self._go_to(self.notes.stay, "consent")
@@ -137,7 +137,7 @@ class Stay:
             return self.world.region.psd2 or self._card.trigger == CardEffect.FAIL_CHALLENGE
         if page == "shipping-address":  # a button's own address is final
             return self.session.document["productType"] == "PayAndShip" and not self.notes.address
-        return page != "consent" or self.session.document["chargePermissionType"] != "OneTime"
+        return page != "consent" or self.session.document["chargePermissionType"] == "PaymentMethodOnFile"
 
     def press(self, name: str, form: dict[str, str], terms: str) -> str | None:
         """Carry out a page's action; return the merchant's address at the end of the stay, else None.
