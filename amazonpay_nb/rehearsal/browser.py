@@ -30,7 +30,7 @@ from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.temporary import TemporaryFolder
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Response
+    from playwright.sync_api import Browser, Locator, Page, Response
 
 _TABLE = read("browser.toml", beside=__file__)
 _WITHOUT_WINDOWS, _PROGRAMS, HOW_TO_GET = _TABLE["without_windows"], _TABLE["programs"], _TABLE["how_to_get"]
@@ -145,6 +145,7 @@ class Buyer:
         self._plan, self._emulator, self._note, self._ask, self._person = plan, emulator, note, ask, person
         self._received: list[Response] = []
         self._document: Response | None = None
+        self._reader: Page | None = None
         self.reviews = False  # whether the buyer comes back to a review page
         self.returned = ""  # where Amazon leads to
         self.permission = ""  # the buyer's wallet, in the emulator's books
@@ -191,7 +192,7 @@ class Buyer:
     def _go(self, act: Callable[[], object], url: str = "") -> Answer:
         url, self._document = url or self.page.url, None
         try:
-            with self.page.expect_navigation(wait_until="domcontentloaded"):
+            with self.page.expect_navigation(url=self._has_arrived, wait_until="domcontentloaded"):
                 act()
         except self._errors as error:
             code = "".join(_ERROR.findall(str(error))[:1])
@@ -201,6 +202,11 @@ class Buyer:
             problem = {"TOO_MANY_REDIRECTS": "no end of redirects", "": f"no answer within {PAGE_SECONDS:g} s"}
             return Answer(None, url, problem.get(code, f"no answer{f' from {leads}' if leads else ''} (ERR_{code})"))
         return Answer(self._document.status if self._document else None, self.page.url)
+
+    def _has_arrived(self, _: str) -> bool:
+        """Tell whether the server, or Amazon, has sent a page: an address may also change without one."""
+        page = self._document
+        return page is not None and not (httpx.codes.is_redirect(page.status) and "location" in page.headers)
 
     def texts(self) -> list[str]:
         """Return what the server has sent to the browser since the last look; a page lasts until the next one."""
@@ -217,6 +223,10 @@ class Buyer:
     def open(self, place: str) -> Answer:
         """Open a page of the plan, or an address."""
         url = place if "://" in place else self._plan.server.url + getattr(self._plan.pages, place)
+        for _ in range(2):  # as in a new tab: a page that is on its way comes in between once at most
+            if self.page.url != "about:blank":
+                with suppress(*self._errors):
+                    self.page.goto("about:blank")
         return self._go(lambda: self.page.goto(url, wait_until="commit"), url)
 
     def button(self, page: str) -> "Locator":
@@ -309,11 +319,17 @@ class Buyer:
         with ThreadPoolExecutor(times) as pool:
             once = partial(self._ask, by, action.method, url, values, headers=headers, **body)
             answers = [*pool.map(lambda _: once(), range(times))]
-        for one in chain.from_iterable(answer.cookies for answer in answers):
-            with suppress(*self._errors):  # a browser would not keep it either
-                domain, path = urlsplit(url).hostname or "", one.path
-                self.context.add_cookies([{"name": one.name, "value": one.value or "", "domain": domain, "path": path}])
+        if cookies := "\n".join(chain.from_iterable(answer.cookies for answer in answers)):
+            self._keep(url, cookies)
         return answers
+
+    def _keep(self, url: str, cookies: str) -> None:
+        """Let the browser itself read the cookies of an answer, one a line, in a page that nobody is asked for."""
+        if not self._reader:
+            self._reader = self.context.new_page()
+        self._reader.route("**", lambda route: route.fulfill(headers={"set-cookie": cookies}), times=1)
+        with suppress(*self._errors):
+            self._reader.goto(url, wait_until="commit")
 
     def state(self) -> dict[str, Any]:
         """Return what the server says of this buyer."""

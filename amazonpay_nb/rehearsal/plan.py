@@ -47,8 +47,10 @@ def _braces(names: Sequence[str], around: str = "") -> AfterValidator:
     # A check of the names in braces; of a body, which may be a query with braces of its own, a text that is one alone.
     def check(value: Any) -> Any:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        if unknown := {*re.findall(rf"{around}\{{(\w+)\}}{around}", text)} - {*names}:
-            raise ValueError(f"{{{min(unknown)}}} is not known; there are {', '.join(f'{{{name}}}' for name in names)}")
+        # Where there are two pairs of braces, one is meant.
+        if unknown := {*re.findall(rf"\{{\{{\w+\}}\}}|{around}\{{(\w+)\}}{around}", text)} - {"", *names}:
+            word, known = f"{{{min(unknown)}}}", ", ".join(f"{{{name}}}" for name in names)
+            raise ValueError(f"{word} is not known; there are {known}, and {{{word}}} stands for {word}")
         return value
 
     return AfterValidator(check)

@@ -5,6 +5,7 @@ It may be anybody's: nothing that it does is waited for, or kept, without a limi
 
 import json
 import os
+import re
 import resource
 import shlex
 import signal
@@ -14,7 +15,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
-from http.cookiejar import Cookie
 from multiprocessing.connection import wait
 from pathlib import Path
 from textwrap import indent
@@ -42,6 +42,7 @@ PERSON_SECONDS = 600.0  # for a server that somebody starts by hand
 _GLANCE_SECONDS, _LEAST_LOOKS = 0.05, 6
 _MOST_MEMORY = 1 << 30  # bytes
 _LAST_BYTES, _LAST_LINES = 20_000, 12  # of what the server prints: what is kept, and what an error repeats
+_BRACES = re.compile(r"\{(\{\w+\})\}|\{\w+\}")
 _PIPE_BYTES = 1 << 20  # as many as the pipe can hold in which it prints
 # What points the HTTP libraries of most languages to a proxy and to its authority.
 _PROXY = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
@@ -52,14 +53,15 @@ _DIRECT = {"NO_PROXY": "localhost,127.0.0.1", "no_proxy": "localhost,127.0.0.1",
 class Answer(NamedTuple):
     """What a browser or a request got: a status, None where there is no answer, and what is wrong.
 
-    A browser has ended on a URL; the answer to a request has JSON and cookies, took some seconds, and is an exchange.
+    A browser has ended on a URL; the answer to a request has JSON and headers of cookies, took some seconds, and is an
+    exchange.
     """
 
     status: int | None
     url: str = ""
     problem: str = ""
     json: Any = None
-    cookies: Sequence[Cookie] = ()
+    cookies: Sequence[str] = ()
     seconds: float = 0.0
     number: int = 0
 
@@ -126,7 +128,7 @@ def ask(http: httpx.Client, request: httpx.Request) -> Answer:
     body = None
     with suppress(ValueError, RecursionError):
         body = json.loads(response.content)
-    cookies = [*response.cookies.jar]
+    cookies = response.headers.get_list("set-cookie")
     return Answer(response.status_code, json=body, cookies=cookies, seconds=monotonic() - began)
 
 
@@ -136,11 +138,12 @@ def path_of_url(url: str) -> str:
 
 
 def filled(value: Any, values: dict[str, str]) -> Any:
-    """Return a text, or a list or dictionary of texts and others, with values in the place of their names in braces."""
-    text = json.dumps(value)
-    for name, replacement in values.items():
-        text = text.replace(f"{{{name}}}", json.dumps(replacement)[1:-1])
-    return json.loads(text)
+    """Return a text, or a list or dictionary of texts and others, with values in the place of their names in braces.
+
+    What has two pairs of braces keeps one.
+    """
+    texts = {f"{{{name}}}": json.dumps(text)[1:-1] for name, text in values.items()}
+    return json.loads(_BRACES.sub(lambda found: found[1] or texts.get(found[0], found[0]), json.dumps(value)))
 
 
 @contextmanager

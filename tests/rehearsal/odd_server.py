@@ -1,7 +1,8 @@
 """A shop that is right and unusual: it answers a return by a redirect, and does the rest in the background.
 
-It knows its customers by what Amazon calls them, and says nothing of the others; a script draws its review page.  It
-offers every flow.  With a word as its last argument it does one thing wrong, or more unusually.
+It knows its customers by what Amazon calls them, and says nothing of the others; a script draws its review page.  Its
+pages change their own address, go on by themselves, and are returned to by addresses with a fragment; its cookies get
+another name.  It offers every flow.  With a word as its last argument it does one thing wrong, or more unusually.
 """
 
 import secrets
@@ -28,7 +29,10 @@ CLIENT = AmazonPayClient(KEYS, region="na", base_url=AMAZON)
 PRICE = {"amount": "24.00", "currencyCode": "USD"}
 PAGE = """<!doctype html><title>Shop</title>
 <img src="https://shop-pictures.s3.us-east-1.amazonaws.com/logo.png"><div id=b></div><script src="{script}"></script>
-<script>amazon.Pay.renderButton("#b", {config})</script>"""
+<script>
+document.addEventListener("click", () => {{ history.pushState(null, "", "?step=amazon"); location.hash = "x" }}, true)
+amazon.Pay.renderButton("#b", {config})</script>"""
+THANKS = "<!doctype html><title>Thank you</title><script>onload = () => { location.href = '/account' }</script>"
 
 REVIEW = """<!doctype html><title>Your order</title><form method=post></form>
 <script>setTimeout(() => { document.forms[0].innerHTML = "<button>Order</button>" }, 600)</script>"""
@@ -42,13 +46,17 @@ turn = threading.Lock()
 
 
 def visitor_of(request: Request) -> str:
-    cookie = request.cookies.get("visitor") or secrets.token_hex(16)
+    cookie = cookie_of(request) or secrets.token_hex(16)
     return renewed.get(cookie, cookie)
+
+
+def cookie_of(request: Request) -> str:
+    return request.cookies.get("visitor") or request.cookies.get("__Host-visitor", "")
 
 
 def offer(request: Request) -> Response:
     flow, visitor = request.url.path.strip("/"), visitor_of(request)
-    back = f"{URL}/{'review' if flow == 'express' else 'back'}?of={visitor[:8]}&flow={flow}"
+    back = f"{URL}/{'review' if flow == 'express' else 'back'}?of={visitor[:8]}&flow={flow}#/account"
     payload = {
         "wallet": lambda: button.set_up_payload(STORE, result_url=back),
         "express": lambda: button.express_payload(STORE, review_url=back),
@@ -85,7 +93,14 @@ def come_back(request: Request) -> Response:
     if own and "amazonCheckoutSessionId" in query:
         price = PRICE if query["flow"] in ("buy", "express") else None
         threading.Thread(target=complete, args=(visitor, query["amazonCheckoutSessionId"], price)).start()
-    return RedirectResponse("/thanks", 303)
+    return HTMLResponse(THANKS) if query["flow"] == "wallet" else RedirectResponse("/thanks", 303)
+
+
+async def account(request: Request) -> Response:
+    """A page that takes so long that buyers leave."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    return Response()
 
 
 def complete(visitor: str, session_id: str, price: dict[str, str] | None) -> None:
@@ -114,8 +129,9 @@ def charge(request: Request) -> Response:
         threading.Thread(target=pay, args=(visitor, query["order"], query["amount"])).start()
     answer, cookie = JSONResponse({}, 202), secrets.token_hex(16)
     renewed[cookie] = visitor
-    former.add(request.cookies["visitor"])
-    answer.set_cookie("visitor", cookie)
+    former.add(cookie_of(request))
+    answer.delete_cookie("visitor")
+    answer.set_cookie("__Host-visitor", cookie, secure=True)
     return answer
 
 
@@ -153,7 +169,7 @@ def refund(request: Request) -> Response:
 
 def state(request: Request) -> Response:
     visitor = visitor_of(request)
-    if visitor not in wallets or request.cookies["visitor"] in former:
+    if visitor not in wallets or cookie_of(request) in former:
         return Response("Please sign in.", 401)
     return JSONResponse({"wallet": "saved", "orders": orders.get(visitor, {})})
 
@@ -161,7 +177,7 @@ def state(request: Request) -> Response:
 routes = [Route(f"/{name}", offer) for name in ("wallet", "express", "buy", "sign-in", "update")]
 routes += [Route("/review", review, methods=["GET", "POST"]), Route("/back", come_back), Route("/state", state)]
 routes += [Route(f"/order/{work.__name__}", work, methods=["PUT"]) for work in (charge, refund)]
-routes += [Route("/thanks", lambda request: HTMLResponse("Thank you."))]
+routes += [Route("/thanks", lambda request: HTMLResponse(THANKS)), Route("/account", account)]
 
 if __name__ == "__main__":
     print(Path(KEY_FILE).read_text(), flush=True)  # nobody does that on purpose

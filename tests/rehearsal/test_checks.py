@@ -41,9 +41,10 @@ def test_the_example_passes_behind_a_proxy(tmp_path: Path) -> None:
 @needs_chromium
 @pytest.mark.usefixtures("unhurried")
 def test_a_server_that_refunds_again_by_itself_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says that it is under way to who asks again."""
+    """It says that it is under way to who asks again; of a charge it learns only then."""
     monkeypatch.setattr(books, "PATIENT_SECONDS", 15.0)
-    rehearsal = rehearse(plan(tmp_path, mistake="refund-under-way"), only=["refund.lost-answer", "refund.server-error"])
+    checks = ["refund.lost-answer", "refund.server-error", "charge.pending"]
+    rehearsal = rehearse(plan(tmp_path, mistake="refund-under-way"), only=checks)
     assert {one.row.id: one.seen for one in rehearsal.results if one.status != "passed"} == {}
 
 

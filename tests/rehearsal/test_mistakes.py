@@ -32,6 +32,7 @@ needs_chromium = pytest.mark.usefixtures("chromium_path")
         ("any-charge-of-the-number", "notification.foreign-charge", ("charge.paid",), "the order counts as paid"),
         ("any-charge-later", "notification.foreign-charge", ("charge.paid",), "the order counts as paid"),
         ("pending-is-paid-later", "charge.pending", ("charge.paid",), "while its charge is pending"),
+        ("never-learns", "charge.pending", ("charge.paid",), "the server says that the order is pending"),
         ("refund-is-certain-later", "refund.declined", ("refund.done",), "the server says that the order is refunded"),
         ("any-topic", "notification.forged", (), "A notification from another topic is answered by 200"),
         ("old-state-back", "notification.out-of-order", ("refund.done",), "after an old notification"),

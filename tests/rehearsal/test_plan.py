@@ -6,6 +6,7 @@ import pytest
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.rehearsal.plan import PlanFile, rows_of
+from amazonpay_nb.rehearsal.server import filled
 
 GOOD = """
 [server]
@@ -42,6 +43,7 @@ def read(folder: Path, text: str) -> PlanFile:
         ("127.0.0.1:8801", "127.0.0.1:٨٨٠١", 3, "no server of this machine"),
         ('"/wallet"', r'"/\u0000"', 11, "no path of the server"),
         ("{privateKeyFile}", "{privateKey}", 8, "{privateKey} is not known; there are {url}"),
+        ("{privateKeyFile}", "[0-9]{32}", 8, "{topicArn}, and {{32}} stands for {32}"),
         ('"/wallet"', '"tuple"', 11, "'tuple' is no path of the server; it begins with a slash"),
         ('path = "/charge"', 'paht = "/charge"', 14, "unknown key 'paht'; did you mean 'path'?"),
         ('["python", "shop.py"]', '"python shop.py"', 4, "start: Input should be a valid list."),
@@ -65,6 +67,14 @@ def test_what_is_wrong_has_its_line(tmp_path: Path, before: str, after: str, lin
         read(tmp_path, GOOD.replace(before, after))
     assert f"plan.toml, line {line}: " in str(error.value)
     assert says in str(error.value)
+
+
+def test_a_word_in_braces_can_be_written(tmp_path: Path) -> None:
+    """Such as a number of letters, in a pattern; what is filled in is as it is."""
+    key = "{publicKeyId}: [0-9a-f]{{32}}, {{url}}, {{ and }}"
+    plan = read(tmp_path, GOOD.replace("{privateKeyFile}", key)).plan
+    text = filled(plan.server.environment["KEY"], {"publicKeyId": "{url} {{x}}", "url": "http"})
+    assert text == "{url} {{x}}: [0-9a-f]{32}, {url}, {{ and }}"
 
 
 def test_what_is_no_toml_has_its_line(tmp_path: Path) -> None:

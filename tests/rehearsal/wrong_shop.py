@@ -97,11 +97,11 @@ class AnyTopic(Shop):
 
 
 class AnyHostOfAmazons(Shop):
-    """Takes certificates from wherever Amazon keeps files, and everybody may keep some there."""
+    """Takes certificates from wherever Amazon keeps files, if the name begins as its own: everybody may keep some."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.reader._addresses = re.compile(r"https://[\w.-]+\.amazonaws\.com/SimpleNotificationService-\w+\.pem")
+        self.reader._addresses = re.compile(r"https://sns\.[\w.-]+\.amazonaws\.com/SimpleNotificationService-\w+\.pem")
 
 
 class OldStateBack(Shop):
@@ -118,6 +118,14 @@ class NeverLooks(Shop):
 
     def hear(self, notification: Any) -> None:
         self.sql("UPDATE orders SET state = 'paid' WHERE charge = ?", notification.object_id)
+
+
+class NeverLearns(Shop):
+    """Does not look at a charge again."""
+
+    def settle(self, charge: Any) -> None:
+        if not self.sql("SELECT 1 FROM orders WHERE charge = ?", charge.charge_id):
+            super().settle(charge)
 
 
 class NewKeys(Shop):
@@ -151,14 +159,20 @@ class OneKey(Shop):
 class KeyOfPrice(Shop):
     """Makes the idempotency key of the wallet and the price, and does not tell Amazon which order it charges."""
 
+    numbers: ClassVar[dict[str, str]] = {}  # charge → order
+
     def create_charge(self, row: Any) -> Any:
         key = f"{row['permission']}-{row['amount']}".replace(".", "")
         money = {"amount": row["amount"], "currencyCode": row["currency"]}
         charge = self.amazon.create_charge(
             charge_permission_id=row["permission"], charge_amount=money, capture_now=True, idempotency_key=key
         )
-        charge = self.amazon.get_charge(charge.charge_id)  # it may be done by now
-        return charge.model_copy(update={"merchant_metadata": {"merchantReferenceId": row["id"]}})
+        self.numbers[str(charge.charge_id)] = row["id"]
+        return self.amazon.get_charge(charge.charge_id)  # it may be done by now
+
+    def settle(self, charge: Any) -> None:
+        number = {"merchantReferenceId": self.numbers.get(charge.charge_id)}
+        super().settle(charge.model_copy(update={"merchant_metadata": number}))
 
 
 class GoodsByBoth(Shop):
@@ -247,9 +261,16 @@ class RefundIsCertainLater(Shop):
 
 
 class RefundUnderWay(Shop):
-    """Right: a refund whose answer fails is repeated in the background, and who asks meanwhile hears that."""
+    """Right: a refund whose answer fails is repeated in the background, and who asks meanwhile hears that.
+
+    It hears of no charge, and looks when the buyer comes again.
+    """
 
     under_way: ClassVar[set[str]] = set()
+
+    def hear(self, notification: Any) -> None:
+        if notification.object_type != "CHARGE":
+            super().hear(notification)
 
     def refund(self, visitor: str, order: str, amount: str, currency: str) -> None:
         if order in self.under_way:
