@@ -46,9 +46,11 @@ _MASKS: dict[str, Callable[[Any], str]] = {
     "evidencetext": _length,  # says who has received what, and where
     "authorization": _authorization,
 }
-_SECRET_KEY = re.compile(
-    r"(?:token|signature|cookie2?|apikey|proxyauthorization|[cx]srf)s?$|secret|password|passphrase|credential|privatekey"
-)
+# A field, a header, a part of an address or an element of XML is secret by the end of its name, or by anything in it.
+_ENDS = "token|signature|cookie2?|api[-_]?key|proxy[-_]?authorization|[cx]srf"
+_WITHIN = "secret|password|passphrase|credential|private[-_]?key"
+_SECRET_KEY = re.compile(rf"(?:{_ENDS})s?$|{_WITHIN}")
+_SECRET_NAME = rf"(?i:[\w-]{{0,40}}?(?:(?:{_ENDS})s?|(?:{_WITHIN})[\w-]{{0,40}}+)(?![\w-]))"
 
 # What may be shown whatever it looks like: a public key, and the bytes of a picture or a font in a page.
 _PUBLIC = re.compile(
@@ -68,7 +70,7 @@ _SECRET_TEXT = (
     ),
     re.compile(r"()((?:[\da-fA-F]{2}:\s{0,40}){63,}(?:[\da-fA-F]{2})?)"),  # of a fingerprint there are 32 at most
     re.compile(r"(/buyers/|/authorizationTokens/)(?!\(\d+ char)([^\s/?#\"'\\]+)"),
-    re.compile(r"((?i:token=|signature=|secret=|password=|\bbearer ))(?!\(\d+ char|[=>])([^\s&#\",;'\\\x07\x1b]+)"),
+    re.compile(rf"((?i:(?:{_ENDS}|{_WITHIN})=|\bbearer ))(?!\(\d+ char|[=>])([^\s&#\",;'\\\x07\x1b]+)"),
     re.compile(r"()(Atza(?:\||%7C)[\w%|/+=-]+)"),
     re.compile(r"()((?:[A-Za-z0-9_+/%-]|\\/){120,}={0,2})"),
     re.compile(r"()((?:[\w.!#$%'*+^`{|}~-]{1,64}|(?<=\S))(?:@|%40)[\w-]+(?:\.[\w-]+)+)"),
@@ -100,8 +102,9 @@ _PART = re.compile(
     r"(?P<open>[\[({])|(?P<close>[\])}])|(?P<number>\d{4}[\d.]*+)(?!\w)"
     rf"|{_QUOTED}(?:(?P=r)(?P<key>\s{{0,40}}:)?)?|{_PLAIN}"
 )
-# How a secret begins where a word could stand.
-_LOOSE = r"""(?:(?i:basic|digest|negotiate|token) |[^\s"']*[\d=])"""
+# How a secret begins where a word could stand; and one with a digit that ends its line.
+_LOOSE = r"""(?:(?i:basic|digest|negotiate|token) |[^\s"'\d=]{0,300}+[\d=])"""
+_LAST_WORD = r":[ \t]++[^\s\d]*+\d\S*+$"
 # A field with its value inside a text.
 _FIELDS = (
     # In a form, in a list of headers or cookies.
@@ -125,10 +128,19 @@ _FIELDS = (
     re.compile(
         rf"(?:(?:^|(?<=>))[ \t<>*-]{{0,20}}|(?P<q>\\{{0,8}}{_QUOTE})|(?P<n>\\[rn]))"
         rf"(?P<name>[\w-]{{1,40}}-[\w-]{{1,40}}|(?i:authorization|cookie2?)(?=:[ \t]{{0,9}}{_LOOSE})"
-        r"|(?!name:)\w{1,40}(?=:[ \t]+\S*\d\S*$)):[ \t]{0,9}+(?!(?i:bearer ))"
+        rf"|(?!name:)\w{{1,40}}(?={_LAST_WORD})):[ \t]{{0,9}}+(?!(?i:bearer ))"
         r"(?P<value>(?:(?(q)(?!(?P=q)))(?(n)(?![\"']))(?!\\[rn]|</)[^\r\n])+)",
         re.MULTILINE,
     ),
+    # The same of a secret further on in a line, as a log has it.
+    re.compile(
+        rf"(?<![\w-])(?P<name>(?i:authorization|cookie2?)(?=:[ \t]{{0,9}}{_LOOSE})"
+        rf"|(?=\w{{0,40}}-){_SECRET_NAME}(?=:[ \t]{{0,9}}(?:{_LOOSE}|\S{{1,300}}+$))|{_SECRET_NAME}(?={_LAST_WORD}))"
+        r":[ \t]{0,9}+(?!(?i:bearer ))(?P<value>(?:(?!\\[rn]|</)[^\r\n])+)",
+        re.MULTILINE,
+    ),
+    # An element of XML.
+    re.compile(rf"<(?:\w{{1,40}}:)?(?P<name>{_SECRET_NAME})[^<>]*>(?P<value>[^<>]+)(?=</)"),
 )
 # What else is said of a person.
 _PERSONAL = re.compile(
@@ -138,10 +150,10 @@ _PERSONAL = re.compile(
 # Every text that one of them changes, and all JSON, contains one of these marks; most texts contain none.
 _MARKS = re.compile(
     r"""^\s*[{\[]|-----BEGIN|/buyers/|/authorizationTokens/|(?i:[netd]=|bearer )|Atza|[\w+/%\\-]{64}|@|%40|["';]\s*:"""
-    r"|(?:[\da-fA-F]{2}:){8}"
+    rf"|(?:[\da-fA-F]{{2}}:){{8}}|</(?:\w{{1,40}}:)?{_SECRET_NAME}>"
 )
 # Or a name with what separates it from its value; whoever has no separator is not searched for names.
-_SEPARATOR = re.compile(r"[:=,](?![\d/])")
+_SEPARATOR = re.compile(r"=|[:,](?![\d/])")
 _NAMED = re.compile(
     r"(?i:(?:name|email|number|line[-_]?\d|city|county|district|region|code|buyer[-_]?id|text|authorization|token|signature"
     r"|cookie2?|key|srf)s?|(?:secret|passw|passph|credential)[\w-]{0,40})"

@@ -5,9 +5,11 @@ An attempt that may have been lost is repeated with the *same* idempotency key, 
 
 import json
 import logging
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from traceback import clear_frames
 from typing import Any, NamedTuple, TypeVar
 
 import httpx
@@ -75,7 +77,7 @@ class Sender(NamedTuple):
         except (RecursionError, TypeError, ValueError):
             advice = "Send what JSON and Unicode have, and texts of ASCII in headers."
             raise ConfigurationError("A value cannot be sent.", advice=advice) from None
-        failures = list[Any]()  # of attempts before the last
+        handled, failures = sys.exception(), list[Any]()  # the latter of attempts before the last
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(ATTEMPTS), retry=tenacity.retry_if_exception(_may_retry),
             wait=_pause, sleep=self.sleep, reraise=True,
@@ -94,6 +96,12 @@ class Sender(NamedTuple):
             if cause := error.__cause__:  # the frames of the HTTP library hold the request, too
                 cause.__cause__ = cause.__traceback__ = None
             raise error.with_traceback(None) from error.__cause__
+        except BaseException as error:  # of a signal's handler or a transport, for example
+            one: BaseException | None = error
+            while one and one is not handled:
+                clear_frames(one.__traceback__)
+                one = one.__cause__ or one.__context__
+            raise
 
     def repeat(self, exchange: Exchange, body: Body | None, key: str = "") -> BaseModel:
         """`send` the request of an exchange once more, with this body, signed anew; under its own key by default."""

@@ -13,6 +13,7 @@ from typing import Any
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs.notebook import NO_PROGRAM, under_headings
 from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
+from amazonpay_nb.workbench.tracebacks import claimed
 
 # Terminal colors, and what neither XML nor a terminal can show.
 _UNPRINTABLE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -143,8 +144,8 @@ def _records(cells: Any) -> Iterator[dict[str, Any]]:
 def _written(source: str) -> Iterator[Claim]:
     with suppress(*NO_PROGRAM):
         for node in ast.walk(compile(source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)):
-            match node:
-                case ast.Call(func=ast.Attribute(attr="claim"), args=[ast.Constant(value=name), text, *_]):
+            match claimed(node):
+                case [ast.Constant(value=name), text, *_]:
                     yield Claim(str(name), str(text.value if isinstance(text, ast.Constant) else name), None)
 
 

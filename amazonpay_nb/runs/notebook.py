@@ -134,6 +134,7 @@ class Notebook:
     def unexecuted(self, texts: Mapping[str, str]) -> Any:
         """Return a copy of the document without outputs, whose workbench takes those texts that are no parameters."""
         document = deepcopy(self.document)
+        document.cells = [cell for cell in document.cells if "injected-parameters" not in _tags(cell)]
         settings = {name: text for name, text in texts.items() if name not in self.parameters}
         for part in (document, *document.cells):
             part.metadata.pop("papermill", None)  # of an earlier run

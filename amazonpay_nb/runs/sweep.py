@@ -55,7 +55,8 @@ class _Matrix:
     include: tuple[dict[str, Any], ...] = ()
     exclude: tuple[dict[str, Any], ...] = ()
 
-    def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def rows(self, written: "_Matrix") -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """Yield the place of each case, its values, and the same from the matrix in which all are texts."""
         for number, row in enumerate(self.exclude, 1):
             for name, value in row.items():
                 if value not in self.matrix.get(name, ()):
@@ -67,11 +68,13 @@ class _Matrix:
         if empty:
             problem = f"{empty[0]} has nothing in it, so the matrix would have no case."
             raise ConfigurationError(problem, advice="Give it a value, or leave it out.")
-        for values in itertools.product(*self.matrix.values()) if self.matrix else ():
+        choices = (itertools.product(*each.matrix.values()) for each in (self, written))
+        for values, texts in zip(*choices, strict=True) if self.matrix else ():
             row = dict(zip(self.matrix, values, strict=True))
             if not any(exclusion.items() <= row.items() for exclusion in self.exclude):
-                yield "matrix", row
-        yield from ((f"include, row {number}", row) for number, row in enumerate(self.include, 1))
+                yield "matrix", row, dict(zip(self.matrix, texts, strict=True))
+        for number, (row, text) in enumerate(zip(self.include, written.include, strict=True), 1):
+            yield f"include, row {number}", row, text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +105,10 @@ def cases_of(path: Path) -> list[Case]:
     """
     try:
         node = composed(path)
-        matrix = as_kind(path.name, yaml.SafeLoader("").construct_document(node) if node else {}, _Matrix)
+        matrix, written = (
+            as_kind(path.name, loader("").construct_document(node) if node else {}, _Matrix)
+            for loader in (yaml.SafeLoader, yaml.BaseLoader)
+        )
     except (RecursionError, TypeError, ValueError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{path.name} is no matrix: {error}.", advice="Correct the file.") from None
     if (count := math.prod(map(len, matrix.matrix.values()))) > _MOST_CASES:
@@ -117,8 +123,11 @@ def cases_of(path: Path) -> list[Case]:
         digest = hashlib.sha256(json.dumps([notebook.path.stem, content]).encode())
         beside = (notebook.path.parent.glob(names) for names in ("*.*", "*/*.*"))
         edition = programs() + _digest(notebook.path.parent, itertools.chain(*beside))
-        for place, row in matrix.rows():
+        for place, row, as_written in matrix.rows(written):
             texts = {name: _text(value) for name, value in row.items()}
+            for name, text in as_written.items():
+                if isinstance(text, str) and notebook.parameters.get(name, "str") == "str":
+                    texts[name] = text  # YAML makes 668 of 01234, and 750 of 12:30
             one = digest.copy()
             one.update(json.dumps(texts, sort_keys=True).encode())
             key, name = one.hexdigest()[:16] + edition, re.sub(r"[^\w.-]+", "-", "-".join(redact(texts).values()))[:80]

@@ -81,7 +81,7 @@ def finish(name: str, texts: Mapping[str, str]) -> Finished:
     else:
         document, journal = notebooks.without_secrets(notebook.document), _journal(file)
         failure = failure_of(document)
-    chosen = {key: str(value) for key, value in notebooks.settings_of(document).items()}
+    chosen = {key: str(value) for key, value in notebooks.settings_of(document).items() if notebook.opens_workbench}
     settings = {key: parameter.default for key, parameter in PARAMETERS.items()} | chosen
     check_values({key: settings[key] for key in ("environment", "region", "merchant_name", "merchant_color")})
     usual = all(settings[key] == PARAMETERS[key].default for key in ("merchant_name", "region", "language"))

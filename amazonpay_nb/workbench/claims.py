@@ -21,6 +21,8 @@ _ALWAYS_TRUE: tuple[tuple[Any, str], ...] = (
     (Awaitable, "Await it."),
     (Callable, "Call it."),
     (Iterator | AsyncIterator, "Put its values into all(…) or any(…)."),
+    (tuple, "Leave out the brackets, or put its values into all(…) or any(…)."),
+    (str | bytes, "Compare it."),
 )
 
 
@@ -63,7 +65,7 @@ def verdict(name: str, ok: object) -> bool:
     """Return whether the claim *name* holds; `ConfigurationError` says so where *ok* is true whatever comes of it."""
     for kind, advice in _ALWAYS_TRUE:
         if isinstance(ok, kind):
-            problem = f"claim {name} gets a value of the type {type(ok).__name__}, which is always true."
+            problem = f"claim {name} gets a value of the type {type(ok).__name__}, which says nothing."
             raise ConfigurationError(problem, advice=advice)
     return bool(ok)  # pandas has its own
 

@@ -123,18 +123,28 @@ def comparison(frame: FrameType) -> str:
         source = "".join(linecache.getlines(frame.f_code.co_filename))
         tree = compile(source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         for node in ast.walk(tree):
-            match node:
-                case (
-                    ast.Assert(test=ast.Compare() as test)
-                    | ast.Call(func=ast.Attribute(attr="claim"), args=[_, _, ast.Compare() as test, *_])
-                ) if len(test.ops) == 1 and node.lineno <= frame.f_lineno <= (node.end_lineno or 0):
+            if not (
+                isinstance(node, ast.Assert | ast.Call) and node.lineno <= frame.f_lineno <= (node.end_lineno or 0)
+            ):
+                continue
+            match [node.test] if isinstance(node, ast.Assert) else claimed(node)[2:]:
+                case [ast.Compare(ops=[operator]) as test, *_]:
                     sides = (test.left, test.comparators[0])
                     if not all(isinstance(part, _READ) for side in sides for part in ast.walk(side)):
                         return ""
                     names = [_name(side) for side in sides]  # by which one value is secret, and so the other
                     actual, expected = (_value(side, frame, names) for side in sides)
-                    return f"expected: {_OPERATORS[type(test.ops[0])]}{expected}\nactual: {actual}"
+                    return f"expected: {_OPERATORS[type(operator)]}{expected}\nactual: {actual}"
     return ""
+
+
+def claimed(node: ast.AST) -> list[ast.expr]:
+    """Return the name, the text and the value that a call of `claim` is written with, in this order; else nothing."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="claim"), args=values, keywords=keywords):
+            words = {word.arg: word.value for word in keywords}
+            return values + [words[name] for name in ("name", "text", "ok")[len(values) :] if name in words]
+    return []
 
 
 def _name(side: ast.expr) -> str:

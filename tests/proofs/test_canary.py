@@ -275,6 +275,10 @@ def test_a_representation_hides_the_buyer() -> None:
 # Tests of somebody's shop that fail, each over another secret; they get them as a suite does, not from its text.
 FAILING = """
 import json
+import os
+import signal
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -311,6 +315,20 @@ def test_lost(amazonpay_emulator):
     client = AmazonPayClient(keys, environment="emulator", base_url="http://127.0.0.1:9", sleep=lambda seconds: None)
     client.get_buyer(given["token"])
 
+def test_interrupted(amazonpay_emulator):
+    server, held = socket.create_server(("127.0.0.1", 0)), []
+    signal.signal(signal.SIGALRM, lambda *_: pytest.fail("It takes too long."))
+    threading.Thread(target=lambda: (held.append(server.accept()), os.kill(os.getpid(), signal.SIGALRM))).start()
+    url = f"http://127.0.0.1:{server.getsockname()[1]}"
+    AmazonPayClient(amazonpay_emulator.merchant.keys, environment="emulator", base_url=url).get_buyer(given["token"])
+
+def test_blocked(amazonpay_client, monkeypatch):
+    class Blocked(socket.socket):
+        def __new__(cls, *_, **more):
+            raise RuntimeError("No socket is allowed.")
+    monkeypatch.setattr(socket, "socket", Blocked)
+    amazonpay_client.get_buyer(given["token"])
+
 def test_arrival():
     assert Arrival("ordered", "s", given["token"]) == Arrival("cancel", "s", given["token"] + "x")
 """
@@ -324,7 +342,8 @@ def test_no_report_of_pytest_shows_what_a_call_was_given(options: tuple[str, ...
     (tmp_path / "test_it.py").write_text(FAILING)
     command = (sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "-p", "no:nbval", *options)
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
-    assert "9 failed" in done.stdout, done.stdout
+    assert "11 failed" in done.stdout, done.stdout
+    assert ("Failed: It takes too long." in done.stdout, "RuntimeError: No socket is" in done.stdout) == (True, True)
     assert leaks(done.stdout + done.stderr) == [], done.stdout
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from traceback import walk_tb
 from typing import Any
 
 import httpx
@@ -509,6 +510,36 @@ def test_no_answer_about_a_buyer_does_not_show_the_token() -> None:
         connect(Amazon(httpx.ReadTimeout("no"))).get_buyer("Atza-secret-token")
     assert "Atza-secret-token" not in str(caught.value)
     assert "idempotency_key" not in str(caught.value)
+
+
+def test_an_error_of_somebody_elses_says_where_and_not_what_was_sent() -> None:
+    """A transport or a signal's handler raises what it likes; only what the frames below a call were given is gone."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        try:
+            return reply(1 // 0, request.url)
+        except ZeroDivisionError as error:
+            raise KeyError("no answer") from error
+
+    def told(error: BaseException | None) -> list[tuple[str, str]]:
+        frames = [frame for frame, _ in walk_tb(error.__traceback__ if error else None)]
+        return [(frame.f_code.co_name, repr(frame.f_locals)) for frame in frames]
+
+    def own() -> None:
+        before = "kept"
+        raise ValueError(before)
+
+    try:
+        own()
+    except ValueError as earlier:
+        with pytest.raises(KeyError, match="no answer") as caught:
+            connect(answer).get_buyer("Atza-secret-token")
+        before = told(earlier)[-1]
+    assert before == ("own", "{'before': 'kept'}")
+    shown = told(caught.value) + told(caught.value.__cause__)
+    below = shown[[name for name, _ in shown].index("send") + 1 :]
+    assert (len(below) > 5, below[-1][0]) == (True, "answer")
+    assert [values for _, values in below if values != "{}"] == []
 
 
 def test_an_error_holds_all_that_amazon_said() -> None:

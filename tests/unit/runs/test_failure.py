@@ -75,12 +75,13 @@ box.put('Closed')"""
 
 def test_a_comparison_is_read_once_more_and_nothing_in_it_is_done_again(tmp_path: Path) -> None:
     """What a call, an iterator or an await gave is not asked for a second time: it may be a charge."""
-    claims = "".join(CLAIM.format(test) for test in (*ASKED, READ))
+    named = CLAIM.replace("'a', 'b', {}", "ok={}, name='a', text='b'").format(READ)
+    claims = "".join(CLAIM.format(test) for test in (*ASKED, READ)) + named
     failed(tmp_path, f"{SHOP}{claims}\nprint(asked, box.qsize(), words)\nassert box.get() == 2")
     *_, cell, _ = nbformat.read(tmp_path / "out" / "broken.ipynb", 4).cells  # the later one was not reached
     (printed,) = [output.text for output in cell.outputs if output.output_type == "stream"]
     read = "expected: ('losed', 2)\nactual: ('Closed', 0, False)"
-    assert printed.strip() == f"1 1 {[*[''] * len(ASKED), read]}"
+    assert printed.strip() == f"1 1 {[*[''] * len(ASKED), read, read]}"
     assert cell.outputs[-1].evalue == ""
 
 
@@ -261,6 +262,13 @@ def test_a_failure_is_that_of_the_claim_that_was_raised() -> None:
         failure_of(error("1", *raised)) for raised in (("ValueError", "no"), ("AssertionError", "caught: It is."))
     ]
     assert [each and each.claim for each in stopped] == ["", "caught"]
+
+
+def test_a_claim_with_the_names_of_its_values_is_counted_where_it_is_not_reached() -> None:
+    """In any order, as Python takes them."""
+    source = "wb.claim('a', ok=True, text='It is a.')\nwb.claim(text='It is b.', name='b', ok=True)\nwb.claim(*c)"
+    found = claims_of(new_notebook(cells=[new_code_cell(source)]))
+    assert found == (Claim("a", "It is a.", None), Claim("b", "It is b.", None))
 
 
 def test_a_failure_has_no_secret_that_colors_cut_in_two() -> None:

@@ -1,17 +1,21 @@
 """A notebook is filled in with values, and made ready to be shown to others."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from nbformat import from_dict
+from nbformat import from_dict, writes
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from amazonpay_nb import workbench
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs.failure import failure_of
 from amazonpay_nb.runs.notebook import Notebook, find_notebooks, with_settings, without_links
+from amazonpay_nb.runs.runner import check_case
+from amazonpay_nb.runs.sweep import cases_of
+from amazonpay_nb.stage.export import finish
 from amazonpay_nb.workbench.claims import RECORD_MIME
 from tests.unit.runs.test_runner import write
 
@@ -100,6 +104,32 @@ def test_a_setting_that_would_not_arrive_is_refused(tmp_path: Path) -> None:
     twice = write(tmp_path, "twice", "region = 'na'", tags=("parameters",))
     with pytest.raises(ConfigurationError, match="2 cells have the tag parameters"):
         Notebook.read(twice)
+
+
+def test_names_of_a_notebook_that_opens_no_workbench_are_its_own(tmp_path: Path) -> None:
+    """A run and a sweep take what it takes, and so does the page of one that has run."""
+    own = "region = 'us-east-1'\namount = 5000.0\nenvironment = 'staging'\nflow = ''\noutcome = ''"
+    values = {"region": "us-west-2", "amount": "1e3", "environment": "production", "flow": "out", "outcome": "none"}
+    notebook = Notebook.read(path := write(tmp_path, "own", "1", parameters=own))
+    check_case(notebook, values)
+    (tmp_path / "matrix.yaml").write_text(json.dumps({"notebooks": ["own.ipynb"], "include": [values]}), "utf-8")
+    assert [case.texts for case in cases_of(tmp_path / "matrix.yaml")] == [values]
+    for number, cell in enumerate(notebook.document.cells[1:], 1):
+        cell.execution_count = number
+    path.write_text(writes(notebook.document), "utf-8")
+    assert finish(str(path), {}).settings["region"] == "na"
+    with pytest.raises(ConfigurationError, match="'us-west-2' does not exist"):
+        check_case(Notebook.read(write(tmp_path, "opens", "wb = workbench.open()", parameters=own)), values)
+
+
+def test_a_notebook_that_ran_before_takes_nothing_from_that_run(tmp_path: Path) -> None:
+    """What was injected then is gone, also from what is checked; its own default counts."""
+    path = write(tmp_path, "again", "wb = workbench.open(environment)", parameters="environment = 'emulator'")
+    notebook = Notebook.read(path)
+    injected = new_code_cell("# Parameters\nenvironment = 'live'\n", metadata={"tags": ["injected-parameters"]})
+    notebook.document.cells.insert(2, injected)
+    check_case(notebook, {})
+    assert "'live'" not in str(notebook.unexecuted({}))
 
 
 def test_a_claim_that_does_not_hold_is_a_failure_wherever_it_is_read() -> None:

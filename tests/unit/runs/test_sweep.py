@@ -133,6 +133,19 @@ class TestMatrix:
         (tmp_path / "matrix.yaml").write_text("notebooks: [mine.ipynb]\nmatrix: {day: [2026-01-15]}", "utf-8")
         assert texts(tmp_path / "matrix.yaml") == [{"day": "2026-01-15"}]
 
+    def test_a_text_is_what_was_written(self, tmp_path: Path) -> None:
+        """YAML makes numbers and truth values of some; a number stays one, and excluded is what is equal to it."""
+        write(tmp_path, "mine", "1", parameters='code: str = ""\nsize: float = 1.0  # both')
+        (tmp_path / "matrix.yaml").write_text(
+            "notebooks: [mine.ipynb]\nmatrix: {code: &codes [01234, 12:30, 14.00, yes, '07'], size: [0x10]}\n"
+            "include: [{code: 1_000}, {<<: {code: 2026-01-15 10:00:00}}]\nexclude: [{code: 14.0}]",
+            "utf-8",
+        )
+        rows = texts(tmp_path / "matrix.yaml")
+        written = ["01234", "12:30", "yes", "07", "1_000", "2026-01-15 10:00:00"]
+        assert [row["code"] for row in rows] == written
+        assert [row.get("size") for row in rows] == ["16"] * 4 + [None] * 2
+
     def test_shards_share_nothing_and_leave_nothing_out(self, tmp_path: Path) -> None:
         """However many there are, and whatever else the matrix has."""
         outcomes = ["success", "soft-decline", "hard-decline", "card-3434", "card-3064"]

@@ -265,12 +265,15 @@ async def settled() -> bool:
         (settled(), "coroutine", "Await it"),
         (iter([False]), "list_iterator", r"all\(…\)"),
         ((part for part in [False]), "generator", r"all\(…\)"),
+        ((False, "why"), "tuple", "Leave out the brackets"),
+        ("Declined", "str", "Compare it"),
+        (b"Declined", "bytes", "Compare it"),
     ],
-    ids=["function", "lambda", "coroutine", "iterator", "generator"],
+    ids=["function", "lambda", "coroutine", "iterator", "generator", "tuple", "text", "bytes"],
 )
 def test_a_claim_that_would_always_hold_is_refused(wb: Workbench, ok: Any, what: str, advice: str) -> None:
-    """A missing await, call or all() would make it green without a check."""
-    with pytest.raises(ConfigurationError, match=f"claim c .* {what}, which is always true(?s:.*){advice}"):
+    """A missing await, call, all() or comparison would make it green without a check."""
+    with pytest.raises(ConfigurationError, match=f"claim c .* {what}, which says nothing(?s:.*){advice}"):
         wb.claim("c", "It holds.", ok)
     if isinstance(ok, Coroutine):
         ok.close()
