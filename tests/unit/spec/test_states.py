@@ -42,7 +42,12 @@ NOTES: dict[str, Any] = {
 def in_state(machine: Machine, state: str, permission_type: str = "PaymentMethodOnFile") -> Record[Any]:
     details = {"state": state, "reasons": None, "reasonCode": None, "lastUpdatedTimestamp": "20260115T120000Z"}
     notes = NOTES.get(machine.name) or ChargeNotes(permission_type, "2026-02", PRICE)
-    document = {"chargePermissionId": "", "statusDetails": None if state == NEW else details}
+    created = "20260115T120000Z"
+    document = {
+        "chargePermissionId": "",
+        "creationTimestamp": created,
+        "statusDetails": None if state == NEW else details,
+    }
     return Record(machine.name, "x", "m", document, replace(notes))
 
 
