@@ -98,7 +98,9 @@ class Sender(NamedTuple):
             raise error.with_traceback(None) from error.__cause__
         except BaseException as error:  # of a signal's handler or a transport, for example
             one: BaseException | None = error
-            while one and one is not handled:
+            seen = {id(handled)}  # errors may be one another's causes
+            while one and id(one) not in seen:
+                seen.add(id(one))
                 clear_frames(one.__traceback__)
                 one = one.__cause__ or one.__context__
             raise
