@@ -36,9 +36,9 @@ if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
 for direct in ("no_proxy", "NO_PROXY"):
     os.environ[direct] = ",".join(filter(None, ["localhost", "127.0.0.1", os.environ.get(direct)]))
 
-# Folders with few tests that take long: they come first, so that no worker is left alone with one in the end, and with
-# a file of each in turn, since those of one folder compute, and those of another wait.
-LONG = ["browser", "rehearsal", "notebooks", "proofs", "interop"]
+# Folders with few tests that take long, and a file: they come first, so that no worker is left alone with one in the
+# end, and with a file of each in turn, since those of one folder compute, and those of another wait.
+LONG = ["browser", "rehearsal", "notebooks", "proofs", "interop", "runs", "test_cli"]
 # Its files share a JupyterLab, so they are one piece of work.
 TOGETHER = "tests/browser/lab"
 
@@ -46,7 +46,7 @@ TOGETHER = "tests/browser/lab"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     turns, files = Counter[str](), dict[Path, tuple[int, int]]()
     for path in dict.fromkeys(item.path for item in items):
-        folder = path.parent.name
+        folder = path.stem if path.stem in LONG else path.parent.name
         is_long, is_first = folder in LONG, str(path.parent).endswith(TOGETHER)
         files[path] = (0 if is_first else 1 + turns[folder] if is_long else len(items), [*LONG, folder].index(folder))
         turns[folder] += 1

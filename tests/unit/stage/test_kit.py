@@ -232,7 +232,8 @@ def test_the_head_of_a_kit_is_no_markup(run: Finished) -> None:
 def test_a_run_of_somebody_else_has_values_that_exist(write: Callable[..., object], line: str, tmp_path: Path) -> None:
     """They were not checked here before it ran, and stand in every page."""
     cell = new_code_cell(line, execution_count=1, metadata={"tags": ["parameters"]})
-    (tmp_path / "run.ipynb").write_text(nbformat.writes(new_notebook(cells=[cell])), "utf-8")
+    opens = new_code_cell("from amazonpay_nb import workbench\nwb = workbench.open()", execution_count=2)
+    (tmp_path / "run.ipynb").write_text(nbformat.writes(new_notebook(cells=[cell, opens])), "utf-8")
     with pytest.raises(ConfigurationError, match=r"merchant_color|region"):
         write(str(tmp_path / "run.ipynb"), {}, tmp_path / "out")
 
