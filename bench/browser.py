@@ -11,9 +11,10 @@ from tempfile import TemporaryDirectory
 from playwright.sync_api import Browser
 
 from amazonpay_nb.loopback import open_port
+from amazonpay_nb.rehearsal.browser import program_here
 from bench.measure import Result, Target, Unavailable, alternate, compare, say
 from bench.others import process, script, wait_until
-from tests.browser.chromium import chromium, driver, executable
+from tests.browser.chromium import chromium, driver
 from tests.browser.jupyterlab import VIEWPORT, Lab, OpenNotebook, jupyterlab
 
 __all__ = ["measure_stage", "measure_widgets"]
@@ -69,7 +70,7 @@ return painted;
 
 
 def _need_chromium() -> None:
-    if executable() is None:
+    if program_here() is None:
         raise Unavailable("there is no chromium")
 
 
