@@ -2,8 +2,10 @@
 
 It is another door to the emulator's application.  A tunnel to a host of Amazon's ends here, with a certificate of the
 emulator's authority, and what comes through it is a request like any other, whose scope names the host.  A client that
-asks for an address of this machine is joined with it, byte by byte, and nothing else is reached.  A
-browser that is told to look for Amazon's hosts here needs no proxy: it gets a door that is a tunnel from its beginning.
+asks for an address of this machine is joined with it, byte by byte, and nothing else is reached.
+
+A browser that is told to look for Amazon's hosts here needs no proxy: it gets a door that is a tunnel from its
+beginning.
 """
 
 import asyncio

@@ -52,8 +52,8 @@ class SessionNotes:
     card: str = _NO_CARD  # last digits of the payment method
     notice: str = ""  # why the buyer is back at the choice of a payment method, "" where nothing went wrong
     changes_address: bool = False  # whether the buyer has come back only to change the address
-    asked: str = ""  # the permission type that the buyer was asked about, "" for none
     consents: bool = True  # whether the buyer lets the shop keep the payment method
+    asked: bool = False  # whether the buyer was asked about that
     ready: bool = False  # whether nothing of the first stay is left to choose or to agree to
     agreed: bool = False  # whether the buyer has been through the last stay
     pending: bool = False  # whether the first charge is still to be decided

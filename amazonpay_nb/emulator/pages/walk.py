@@ -189,7 +189,7 @@ class Stay:
         wants_billing = "billingAddress" in scopes or document["productType"] == "PayOnly"
         document["billingAddress"] = home if wants_billing or self.world.region.billing_address else None
         # The agreement may be another buyer's, and so may the consent and the payment method.
-        document["paymentPreferences"], self.notes.asked, self.notes.consents = [None], "", True
+        document["paymentPreferences"], self.notes.asked, self.notes.consents = [None], False, True
         self.notes.buyer, self.notes.agreed, self.notes.changes_address = email, False, False
         following = self._after("sign-in")
         if following == "shipping-address":  # none is chosen yet
@@ -217,7 +217,8 @@ class Stay:
     @property
     def current_method(self) -> str:
         """The present payment method of the wallet, on the Update page; "" elsewhere."""
-        return str(self._wallet.document["paymentPreferences"][0]["paymentDescriptor"]) if self._wallet else ""
+        wallet = self._wallet
+        return str(wallet.document["paymentPreferences"][0]["paymentDescriptor"]) if wallet else ""
 
     @property
     def owner(self) -> str:
@@ -266,7 +267,7 @@ class Stay:
         consents = form.get("save") == "yes"
         if not consents and self.set_up_only:
             raise _invalid("must-agree", "save must be yes.")
-        self.notes.asked, self.notes.consents = self.session.document["chargePermissionType"], consents
+        self.notes.asked, self.notes.consents = True, consents
         return self._after("consent")
 
     def _challenge(self, form: dict[str, str]) -> str | None:

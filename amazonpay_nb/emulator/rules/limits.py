@@ -116,14 +116,16 @@ def write_order_balance(world: World, permission: Permission, charge: Charge, ch
     world.store.put(permission)
     if permission.state == "Closed":
         return ""
-    if left <= 0 and charge.state == "Captured":
-        charges = world.store.children("Charge", permission.id)
-        captured = (money.counted("Charge", row.document, money.Counts.CAPTURED) for row in charges)
-        if sum(captured, Decimal(0)) >= limit:
-            return "Close by Amazon"
+    # Only then are the others read.
+    if left <= 0 < _captured(charge) and sum(map(_captured, world.store.children("Charge", permission.id))) >= limit:
+        return "Close by Amazon"
     if left <= 0 and permission.state == "Chargeable":
         return "A charge uses the whole limit"
     return "The charge in progress ends" if left > 0 and is_busy(permission) else ""
+
+
+def _captured(charge: AnyRecord) -> Decimal:
+    return money.counted("Charge", charge.document, money.Counts.CAPTURED)
 
 
 def is_busy(permission: Permission) -> bool:
