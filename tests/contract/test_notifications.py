@@ -425,6 +425,28 @@ def test_time_goes_on_beside_more_news_than_an_endpoint_takes(
     assert len(endpoint.bodies) == len(set(ids(endpoint))) == 3
 
 
+def test_an_advance_waits_for_a_slow_endpoint_once(
+    shop: Shop, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not anew at each of its steps: else whoever has asked for it gives up, and knows nothing of what has happened."""
+    charge = shop.charge(shop.wallet(), captureNow=True)["chargeId"]
+    for _ in range(6):
+        shop.done("createRefund", chargeId=charge, refundAmount=usd(1))
+        shop.emulator.clock.advance("PT1S")
+    announced(shop)
+    endpoint.bodies.clear()
+    answers = threading.Event()
+    endpoint.before = lambda: answers.wait(0.4)
+    end = shop.emulator.clock.now() + timedelta(hours=1)
+    with monkeypatch.context() as hurry:
+        hurry.setattr(post, "LONGEST_WAIT_SECONDS", 1)
+        shop.emulator.clock.advance("PT1H")
+    assert shop.emulator.clock.now() == end
+    assert len(endpoint.bodies) < 6
+    answers.set()
+    assert [statuses(row) for row in announced(shop)[-6:]] == [[200]] * 6
+
+
 def test_an_endpoint_that_never_answers_is_left_alone(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """After some deliveries in a row that timed out, until the next attempt, and the end of an advance.
 

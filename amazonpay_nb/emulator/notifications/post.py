@@ -35,6 +35,10 @@ LONGEST_WAIT_SECONDS = 4 * DELIVERY_TIMEOUT_SECONDS
 _LOG = logging.getLogger("uvicorn.error")
 
 
+def _longest_wait() -> float:
+    return asyncio.get_running_loop().time() + LONGEST_WAIT_SECONDS
+
+
 class Deliveries:
     """Delivers what is due, by the rules' *fire_due*, after each request and as the clock is advanced to its time."""
 
@@ -128,15 +132,15 @@ class Deliveries:
             finally:
                 del self._deliveries[notification_id, of_world]
 
-    async def _delivered(self) -> bool:
-        """Wait for the answers to all that is queued now, within limits, and tell whether they are there."""
-        queued = self._deliveries.values()
-        return not (queued and (await asyncio.wait(queued, timeout=LONGEST_WAIT_SECONDS))[1])
+    async def _delivered(self, until: float) -> bool:
+        """Wait for the answers to all that is queued now, and tell whether they are there by a time of the loop."""
+        queued, left = self._deliveries.values(), until - asyncio.get_running_loop().time()
+        return not (queued and (await asyncio.wait(queued, timeout=left))[1])
 
     async def settle(self) -> None:
         """Deliver what is due now."""
         self._fire_now()
-        await self._delivered()
+        await self._delivered(_longest_wait())
 
     async def advance(self, by: timedelta) -> list[dict[str, str]]:
         """Move virtual time forward and let everything that falls due happen, in order and at its own time."""
@@ -146,10 +150,11 @@ class Deliveries:
             target = self.world.clock.now() + by
             of_world = self.world.outbox.world
             self._advances += 1
-            fired, in_time = [], await self._delivered()
+            until = _longest_wait()  # of all its steps
+            fired, in_time = [], await self._delivered(until)
             while self.world.outbox.world == of_world and (step := self._fire(target)):
                 fired += step
-                in_time = in_time and await self._delivered()
+                in_time = in_time and await self._delivered(until)
                 await asyncio.sleep(0)  # others are answered meanwhile
             if self.world.outbox.world == of_world:  # another one, which was put in its place, has a time of its own
                 self.world.clock.set(target)
