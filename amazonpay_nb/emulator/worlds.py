@@ -21,7 +21,7 @@ from amazonpay_nb.emulator.rules import calendar, disputes, documents, limits, p
 from amazonpay_nb.emulator.rules.transitions import DESCRIPTIONS, fire_due, move
 from amazonpay_nb.emulator.store_file import START
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.emulator.world_file import CREATE_CHARGE, CREATE_REFUND, ROWS, Place, WorldFile
+from amazonpay_nb.emulator.world_file import CREATE_CHARGE, CREATE_REFUND, MERCHANT, ROWS, Place, WorldFile
 from amazonpay_nb.spec.data import DataError
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION
 from amazonpay_nb.spec.machine import Transition
@@ -127,8 +127,7 @@ class _Making:
         return sorted(((self._born(one, at), at, one) for at, one in places), key=itemgetter(0))
 
     def _born(self, row: Any, place: Place, earlier: str = "") -> datetime:
-        inner = self._inner(row, place)
-        first = inner[0][0] if inner else self.now
+        first = next((born for born, *_ in self._inner(row, place)), self.now)
         since = row.status_details and row.status_details.last_updated_timestamp
         first = min(first, self._time(since, *place, "statusDetails", "lastUpdatedTimestamp") or first)
         return self._time(row.creation_timestamp, *place, "creationTimestamp", earlier=earlier) or first
@@ -155,10 +154,12 @@ class _Making:
             raise ValueError("a OneTime permission needs limits, with an amountLimit")
         fields = row.model_dump(by_alias=True)
         if limit := row.limits and fields["limits"]["amountLimit"]:
-            currency = limit["currencyCode"]
+            self.place = (*self.place, "limits", "amountLimit")
+            currency = fields["presentmentCurrency"] = limit["currencyCode"]
+            self._file.check(currency, region.currencies, *self.place, "currencyCode")
+            limits.check_currency(limit, row.presentment_currency or currency, "The permission")
             most = overcharge_limit(CHARGE_CEILINGS[currency], currency)  # the largest order may be overcharged
             if limits.value_of(limit) > most:
-                self.place = (*self.place, "limits", "amountLimit")
                 raise ValueError(f"{limit['amount']} {currency} is more than any order may be; write {most} or less")
         details = {name: fields[name] for name in ("presentmentCurrency", "extendExpiration")}
         details["totalOrderAmount"] = limit
@@ -166,12 +167,12 @@ class _Making:
         session |= {
             "buyer": self._buyer(merchant_id, row.buyer),
             "paymentPreferences": [{"paymentDescriptor": CARDS[row.card].descriptor}],
-            "shippingAddress": personas.complete_address(fields["shippingAddress"]),
-            "billingAddress": personas.complete_address(fields["billingAddress"]),
-        }
+        } | {name: personas.complete_address(fields[name]) for name in ("shippingAddress", "billingAddress")}
         notes = SessionNotes("", "", [], "", card=row.card, currency=row.ledger_currency or "")
         visit = Record(CHECKOUT_SESSION, "", merchant_id, session, notes)
         permission = sessions.new_permission(world, visit, row.charge_permission_id or "")
+        # An update may have given this to a one-time order, too.
+        permission.document = documents.merged(permission.document, {"recurringMetadata": fields["recurringMetadata"]})
         calendar.open_calendar(world, permission)
         move(world, permission, "Complete Checkout Session")
         return permission
@@ -303,10 +304,8 @@ def _reason_of(record: AnyRecord) -> Document:
 
 def save(world: World) -> Document:
     """Return what a world file can say of a world: of accounts, permissions, payments and queued outcomes."""
-    accounts = [
-        {"merchantId": one.merchant_id, "storeId": one.store_id, "name": one.name, "endpoint": one.endpoint}
-        for one in world.merchants.values()
-    ]
+    names = {to_camel(name): name for name in MERCHANT.model_fields}
+    accounts = [{key: getattr(one, name) for key, name in names.items()} for one in world.merchants.values()]
     document: Document = _filled({
         "region": world.region.code, "clock": stamp(world.clock.now()), "merchants": accounts,
         "chargePermissions": [_row(world, record) for record in world.store.every("Charge Permission")],

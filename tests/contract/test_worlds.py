@@ -22,6 +22,7 @@ from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.emulator.world_file import read_world, to_yaml
 from amazonpay_nb.runs.folder import write_whole
+from amazonpay_nb.spec.data import DataError
 from amazonpay_nb.spec.machine import Machine
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.simulations import CARDS
@@ -215,6 +216,8 @@ class TestRoundTrip:
         for scopes in ([], ["name", "email"], ["shippingAddress", "billingAddress", "phoneNumber"]):
             shop.wallet(SET_UP | {"scopes": scopes}, person=1)
         orders = [shop.order(paymentIntent="Confirm", extendExpiration=long) for long in (True, False)]
+        monthly = {"frequency": {"unit": "Month", "value": "1"}, "amount": usd("9.00")}
+        shop.done("updateChargePermission", orders[0]["chargePermissionId"], recurringMetadata=monthly)
         before, document = written(shop), shop.emulator.control.get("world")
         load(shop, to_yaml(document))
         assert (written(shop), shop.emulator.control.get("world")) == (before, document)
@@ -538,6 +541,8 @@ BAD = [
     (f"{_PERMISSION}  chargePermissionType: OneTime\n{_LIMIT % 9}  spentThisMonth: 1", 6, "OneTime permission has no"),
     (f"{_PERMISSION}  chargePermissionType: OneTime\n{_LIMIT % '1350000.01'}", 5, "more than any order may be"),
     (f"{_PERMISSION}  chargePermissionType: OneTime\n{_LIMIT % ('9' * 27)}", 5, "more than any order may be"),
+    (f"{_PERMISSION}  chargePermissionType: OneTime\n{(_LIMIT % 9).replace('USD', 'GBP')}", 5, "is not one of USD"),
+    (f"{_PERMISSION}  chargePermissionType: Recurring\n{(_LIMIT % 9).replace('USD', 'GBP')}", 5, "is not one of USD"),
     (f"{_PERMISSION}  charges:\n  - chargeAmount: {{amount: 9.999, currencyCode: USD}}", 4, "decimals"),
     (f"{_PERMISSION}  charges:\n  - chargeAmount: {{amount: 15000.01, currencyCode: USD}}", 4, "monthly limit"),
     (f"{_PERMISSION}{_CHARGE}    creationTimestamp: 2126-01-01", 5, "later than the clock"),
@@ -619,6 +624,22 @@ def test_a_charge_may_be_older_than_the_permission_that_came_of_its_session(shop
     assert order["statusDetails"]["lastUpdatedTimestamp"] == order["creationTimestamp"]
     load(shop, saved)
     assert (shop.emulator.control.get("world"), objects(shop)) == (saved, rows)
+
+
+@pytest.mark.parametrize("kind", ["OneTime", "Recurring"])
+def test_a_permission_is_in_the_currency_of_its_limit(kind: str) -> None:
+    """Where the file names no other; where it does, the two are refused."""
+    limit = {"amountLimit": {"amount": "50.00", "currencyCode": "GBP"}}
+    row = {"chargePermissionType": kind, "limits": limit, "presentmentCurrency": "GBP"}
+    with closing(Store()) as store:
+        world = World(store, REGIONS["eu"], seed=7)
+        for rows in (row, {name: row[name] for name in ("chargePermissionType", "limits")}):
+            making.load(world, read_world({"chargePermissions": [rows]}))
+            (made,) = store.every("Charge Permission")
+            assert made.document["presentmentCurrency"] == "GBP"
+            assert {price["currencyCode"] for price in made.document["limits"].values()} == {"GBP"}
+        with pytest.raises(DataError, match=r"limits, amountLimit: .* is in EUR, not in GBP"):
+            making.load(world, read_world({"chargePermissions": [row | {"presentmentCurrency": "EUR"}]}))
 
 
 def test_an_order_with_all_of_its_charges_comes_back(shop: Shop) -> None:

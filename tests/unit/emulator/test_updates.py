@@ -29,18 +29,22 @@ def test_nothing_is_held_for_an_update(updates: str, held: int) -> None:
     world.store.close()
 
 
-def test_a_buyer_of_a_world_files_own_is_no_test_buyer() -> None:
-    """Whoever has another name, address or id may be anybody; what a shop may not know does not matter."""
+def test_the_buyer_of_a_wallet_is_known_by_the_email_address_or_else_by_the_id() -> None:
+    """Whatever else a world file says; the same buyer has another id in an emulator of another seed."""
     world = World(Store(), region("na"), start=START)
     merchant_id = next(iter(world.merchants))
     known = personas.details(world, merchant_id, BEN, ("name", "email", "phoneNumber"))
     bare = personas.details(world, merchant_id, BEN, ())
+    elsewhere = {"buyerId": "amzn1.account.ELSEWHERE"}
     for buyer, email in (
         (known, BEN),
         (bare, BEN),
-        (known | {"name": "Carla Example"}, ""),
-        (known | {"email": ADA}, ""),
-        (bare | {"buyerId": "amzn1.account.OTHER"}, ""),
+        (known | elsewhere, BEN),
+        (known | {"name": "Carla Example", "phoneNumber": "217-555-0199"}, BEN),
+        (bare | {"name": "Carla Example"}, BEN),
+        (known | {"email": ADA}, ADA),
+        (known | elsewhere | {"email": "carla@example.com"}, ""),
+        (bare | elsewhere, ""),
         (None, ""),
     ):
         assert personas.email_of(world, merchant_id, buyer) == email, buyer
