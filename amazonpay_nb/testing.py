@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -50,6 +51,7 @@ def amazonpay_emulator_factory() -> "Iterator[Callable[..., Emulator]]":
     from amazonpay_nb.emulator.remote import ControlError
 
     servers: dict[str, tuple[Emulator, str]] = {}  # with the snapshot before the latest test
+    starts = count()
 
     def factory(**options: Any) -> Emulator:
         if unknown := ", ".join(sorted(set(options) - set(OPTIONS))):
@@ -70,9 +72,12 @@ def amazonpay_emulator_factory() -> "Iterator[Callable[..., Emulator]]":
                 emulator = None
         if emulator is None:
             try:
-                emulator = Emulator(seed=SEED, **options).start()
+                emulator = Emulator(seed=SEED, **options)
             except ValueError as error:
                 raise pytest.UsageError(f"amazonpay: {error}") from None
+            # A shop that outlives its tests ignores a notification whose id it has seen, so none is used again.
+            emulator._world.store.set("notified", next(starts) * 1_000_000)
+            emulator.start()
             _ = emulator.merchant  # registers the key pair, so that the snapshot holds it
         # The emulator keeps only the latest snapshots, and a test may take some: this one is the newest.
         servers[name] = emulator, emulator.snapshot()

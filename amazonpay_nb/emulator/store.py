@@ -76,6 +76,10 @@ class Store:
             # One process owns a store: no locks are needed for each request, and a second emulator is refused.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA page_size = 2048")  # an object fits; every changed page is written whole
+            if path != ":memory:":
+                # The log comes before the header that says WAL: a file with that header alone has lost its log.
+                self._db.execute("PRAGMA schema_version").fetchall()  # takes the lock, at which SQLite removes it
+                Path(f"{path}-wal").touch(0o600)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA wal_autocheckpoint = 8000")  # pages: a checkpoint waits for the disk

@@ -46,7 +46,7 @@ class Outbox:
     fresh: dict[tuple[str, str], str] = field(default_factory=dict)
     drills: deque[str] = field(default_factory=deque)  # kinds of disorder to come
     held: str = ""  # the first of two that are to be swapped
-    world: int = 0  # how many worlds are gone; ids of their notifications are used again
+    world: int = 0  # how many worlds are gone; a snapshot brings their notifications back
     wake: Callable[[], None] = lambda: None  # starts the deliveries, once the present request is done
 
     @cached_property
@@ -178,8 +178,13 @@ class World:
         self.forget()
 
     def restore(self, snapshot: str, *, keep: bool = True, accounts: bool = False) -> None:
-        """Put a snapshot back, if *accounts* with names and endpoints, and forget it unless it is kept; keys stay."""
+        """Put a snapshot back, if *accounts* with names and endpoints, and forget it unless it is kept; keys stay.
+
+        Ids of objects repeat, and those of notifications never do: a shop ignores one that it has seen.
+        """
+        notified = self.store.setting("notified")
         self.store.restore(snapshot, keep=keep)
+        self.store.set("notified", notified)
         for row in self.store.setting("merchants") if accounts else ():
             merchant = self.merchants[row["merchant_id"]]
             merchant.name, merchant.endpoint = row["name"], row["endpoint"]

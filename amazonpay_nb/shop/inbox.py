@@ -13,6 +13,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable
+from copy import copy
 from typing import Any, NamedTuple
 
 from amazonpay_nb.client.client import AmazonPayClient
@@ -84,6 +85,16 @@ class Inbox:
     def close(self) -> None:
         """Close the connections by which certificates are fetched."""
         self.reader.close()
+
+    def memory(self) -> dict[str, Any]:
+        """Return a copy of what it keeps, for `rewind`."""
+        with self._working:
+            return {name: copy(getattr(self, name)) for name in ("objects", "received", "_queue", "_done")}
+
+    def rewind(self, memory: dict[str, Any]) -> None:
+        """Put a copy back."""
+        with self._working:
+            vars(self).update(memory)
 
     def receive(self, body: bytes) -> int:
         """Take in a notification and return the status to answer with; nothing is looked up yet."""

@@ -48,6 +48,7 @@ class Director:
     def __init__(self, emulator: Emulator | None, journal: Journal) -> None:
         self._emulator, self._journal = emulator, journal
         self.passed: list[tuple[int, str]] = []
+        self._inbox: Inbox | None = None
 
     def advance(self, *, days: int = 0, hours: int = 0, seconds: int = 0) -> str:
         """Move the clock by days, hours or seconds and say what fell due."""
@@ -118,7 +119,7 @@ class Director:
             )  # fmt: skip
         if shop.inbox:
             shop.inbox.close()
-        shop.inbox = Inbox(reader, client, at_once=at_once, reachable=emulator is not None)
+        shop.inbox = self._inbox = Inbox(reader, client, at_once=at_once, reachable=emulator is not None)
         return shop.inbox
 
     def announced(self, last: int = 0) -> list[Announced] | str:
@@ -158,14 +159,17 @@ class Director:
 
     @contextmanager
     def fork(self) -> Iterator[None]:
-        """Rewind everything on the emulator at the end of the block: objects, clock and journal."""
+        """Rewind everything on the emulator at the end of the block: objects, clock, journal and the shop's inbox."""
         if self._emulator is None:
             raise _not_here("fork")
         length, passed, snapshot = len(self._journal), len(self.passed), self._emulator.snapshot()
+        memory = self._inbox.memory() if self._inbox else {}
         try:
             yield
         finally:
             self._emulator.restore(snapshot, keep=False)
+            if self._inbox:
+                self._inbox.rewind(memory)
             self._journal.rewind(length)
             del self.passed[passed:]
 

@@ -95,7 +95,7 @@ HEARD = []
 READER = cache(lambda: NotificationReader(certificate_hosts=["127.0.0.1"], max_age=None))
 
 async def hear(request):
-    HEARD.append((await asyncio.to_thread(READER().read, await request.body())).object_id)
+    HEARD.append(await asyncio.to_thread(READER().read, await request.body()))
     return Response()
 
 @pytest.fixture(scope="session")
@@ -115,7 +115,8 @@ def test_a_world(amazonpay_emulator, amazonpay_client, shop, time):
         )
     amazonpay_client.close_charge_permission("C01-1000001-0000001", closure_reason="gone")
     amazonpay_emulator.control.get("notifications")
-    assert HEARD == ["C01-1000001-0000001"] * time
+    assert [one.object_id for one in HEARD] == ["C01-1000001-0000001"] * time
+    assert len({one.notification_id for one in HEARD}) == time
 """
 
 

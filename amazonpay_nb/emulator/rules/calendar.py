@@ -60,7 +60,7 @@ def open_calendar(world: World, permission: Permission) -> None:
     since, after = BUYER_SHOWN[kind]
     if since == "creation":
         calendar[_FORGET] = (now + after).isoformat()
-    if kind != "OneTime":  # the others' limits are a month's
+    if kind == "Recurring":  # a wallet's limit is a month's, too, but is not shown
         calendar[_NEW_MONTH] = _next_month(now).isoformat()
     permission.notes.calendar = calendar
     _plan_next(world, permission)

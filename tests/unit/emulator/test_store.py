@@ -1,6 +1,8 @@
 """What a transaction that is undone leaves behind: nothing, also in memory."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 
 from amazonpay_nb.emulator.records import ChargeNotes, Record
 from amazonpay_nb.emulator.store import Store
+from amazonpay_nb.emulator.store_file import findings
 
 NOTES = ChargeNotes("OneTime", "2026-01")
 LATER, LATEST = "2026-02-01T00:00:00+00:00", "2026-03-01T00:00:00+00:00"
@@ -137,3 +140,38 @@ def test_no_new_world_begins_in_a_file_without_its_journal(tmp_path: Path) -> No
     with pytest.raises(sqlite3.DatabaseError, match=r"moved\.db-wal is not beside it"):
         Store(str(moved))
     assert ([path.name for path in tmp_path.glob("moved*")], moved.read_bytes()) == (["moved.db"], before)
+
+
+# Begins one store after another, each killed one statement later, until one is not killed; prints their number.
+KILLED = """
+import os, sys
+from amazonpay_nb.emulator.store import Store
+number, code = 0, 0
+while not code:
+    number, left = number + 1, number
+    if not (pid := os.fork()):
+        def end(frame, event, function):
+            global left
+            if event == "c_return" and function.__name__.startswith("execute"):
+                left or os._exit(0)
+                left -= 1
+        sys.setprofile(end)
+        Store(f"{sys.argv[1]}/{number}.db")
+        os._exit(1)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+print(number)
+"""
+
+
+def test_a_file_is_new_wherever_its_first_start_was_killed(tmp_path: Path) -> None:
+    """After each statement; so is a file that was there before a start which failed."""
+    command = (sys.executable, "-c", KILLED, str(tmp_path))
+    count = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert count > 5
+    for number in range(1, count + 1):
+        path = tmp_path / f"{number}.db"
+        assert all(good for good, _ in findings(path)), (number, *findings(path))
+        for _ in range(2):
+            store = Store(str(path))
+            assert store.is_new
+            store.discard()

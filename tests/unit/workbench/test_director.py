@@ -128,3 +128,18 @@ def test_a_fork_leaves_nothing_behind(wb: Workbench) -> None:
     assert wb.emulator.clock.now() == now
     assert wb.director.passed == []
     assert wb.client.get_charge_permission(permission_id).state == "Chargeable"
+
+
+def test_a_fork_takes_the_inbox_back(wb: Workbench) -> None:
+    """What it learned in the block is forgotten, what waited before waits again, and what comes later is news."""
+    inbox = wb.director.listen(wb.shop, wb.client)
+    permission_id = wallet(wb)
+    assert wb.director.announced()  # it has arrived, and waits
+    with wb.director.fork():
+        wb.director.cause(permission_id, "NonChargeable", "PaymentMethodExpired")
+        states = [notice.state_now for notice in asyncio.run(inbox.notified(2))]
+        assert states == ["NonChargeable"] * 2
+    assert (inbox.waiting, inbox.objects, len(inbox.received)) == (1, {}, 1)
+    wb.client.create_charge(charge_permission_id=permission_id, charge_amount=wb.amount)
+    notices = [(notice.verdict, notice.state_now) for notice in asyncio.run(inbox.notified(2))]
+    assert notices == [("new", "Chargeable"), ("new", "Authorized")]
