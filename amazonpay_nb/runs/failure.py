@@ -20,6 +20,10 @@ _UNPRINTABLE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 # What a record leads to that this program has not written; it counts for nothing.
 _OF_OTHERS = (AttributeError, KeyError, TypeError, ValueError)
 _WIDGETS = "application/vnd.jupyter.widget-state+json"
+_LED_TO = (  # between the errors of a traceback
+    "The above exception was the direct cause of the following exception:",
+    "During handling of the above exception, another exception occurred:",
+)
 _ARROW = re.compile(r"^-+> *(\d+) (.*)$", re.M)  # how a traceback points at a line
 
 
@@ -73,9 +77,14 @@ def _found_in(document: Any) -> Failure | None:
 
 
 def _failure(document: Any, cell: Any, output: Any, step: str) -> Failure:
-    traceback = plain("\n".join(output.get("traceback", ())))
+    own, errors = "", 0  # what led to the error comes before, and the others of its group after it
+    for part in map(plain, output.get("traceback", ())):
+        errors += set(part) == {"-"}
+        if errors > 1:
+            break
+        own = "" if part.strip() in _LED_TO else f"{own}\n{part}"
     # The first arrow of a cell points into it, the later ones into what it called; a widget calls what a cell defines.
-    arrow = _ARROW.search(traceback, max(f"\n{traceback}".find("\nCell In["), 0))
+    arrow = _ARROW.search(own, max(own.find("\nCell In["), 0))
     line = f"line {arrow[1]}: {arrow[2].strip()}" if arrow else ""
     message = plain(f"{output.ename}: {output.evalue}").removesuffix(": ")
     # The cell may have caught the error of another claim.

@@ -57,10 +57,10 @@ class _Matrix:
 
     def rows(self, written: "_Matrix") -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         """Yield the place of each case, its values, and the same from the matrix in which all are texts."""
-        for number, row in enumerate(self.exclude, 1):
+        for number, row in enumerate(written.exclude, 1):
             for name, value in row.items():
-                if value not in self.matrix.get(name, ()):
-                    allowed = [redact(_text(one), name) for one in self.matrix.get(name, ())] or self.matrix
+                if value not in written.matrix.get(name, ()):
+                    allowed = [redact(_text(one), name) for one in written.matrix.get(name, ())] or self.matrix
                     advice = f"Choose one of {', '.join(allowed)}."
                     problem = f"exclude, row {number}: the matrix has no {name}={redact(_text(value), name)}."
                     raise ConfigurationError(problem, advice=advice)
@@ -70,9 +70,9 @@ class _Matrix:
             raise ConfigurationError(problem, advice="Give it a value, or leave it out.")
         choices = (itertools.product(*each.matrix.values()) for each in (self, written))
         for values, texts in zip(*choices, strict=True) if self.matrix else ():
-            row = dict(zip(self.matrix, values, strict=True))
-            if not any(exclusion.items() <= row.items() for exclusion in self.exclude):
-                yield "matrix", row, dict(zip(self.matrix, texts, strict=True))
+            text = dict(zip(self.matrix, texts, strict=True))
+            if not any(exclusion.items() <= text.items() for exclusion in written.exclude):
+                yield "matrix", dict(zip(self.matrix, values, strict=True)), text
         for number, (row, text) in enumerate(zip(self.include, written.include, strict=True), 1):
             yield f"include, row {number}", row, text
 

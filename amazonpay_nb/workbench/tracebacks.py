@@ -10,10 +10,9 @@ import linecache
 import os
 import reprlib
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -74,13 +73,22 @@ def load_ipython_extension(ipython: Any) -> None:
             return
         lines = [f"{type(error).__name__}: {error}"]
         for part, its_trace, offset in parts:
-            try:
-                lines += ipython.InteractiveTB.structured_traceback(type(part), part, its_trace, tb_offset=offset)
-            except Exception:  # noqa: BLE001 (in an `except*`, Python knows no line, which IPython needs)
-                lines += traceback.format_exception(part)
+            lines += ipython.InteractiveTB.structured_traceback(type(part), part, its_trace, tb_offset=offset)
         ipython._showtraceback(type(parts[0][0]), parts[0][0], lines)
 
     ipython.showtraceback = explain
+    ipython.InteractiveTB.get_records = partial(_records, ipython.InteractiveTB)
+
+
+def _records(tracebacks: Any, trace: Any, *arguments: Any) -> Any:
+    """Return the frames that IPython shows, each with the line where the error arose, not where the frame was last."""
+    records = type(tracebacks).get_records(tracebacks, trace, *arguments)
+    for record in records:
+        if record.description == "Raw frame" and record.lineno == record.frame.f_lineno:
+            while trace.tb_frame is not record.frame:
+                trace = trace.tb_next
+            record.lineno, trace = trace.tb_lineno, trace.tb_next
+    return records
 
 
 def _is_grouped(error: BaseException | None) -> bool:
@@ -108,33 +116,36 @@ def _explain(error: BaseException, trace: TracebackType) -> None:
         trace = trace.tb_next
     if isinstance(error, NameError) and trace.tb_frame.f_globals.get("__name__") == "__main__":
         error.add_note(_RUN_FIRST.format(error.name))
-    elif not error.args:
+    elif not error.args and trace.tb_lasti == trace.tb_frame.f_lasti:  # else a `finally` may have changed its values
         error.args = (comparison(trace.tb_frame),)
 
 
 def comparison(frame: FrameType) -> str:
     """Return what the comparison in a cell's assertion or claim, that a frame is at, expected and got.
 
-    Its values are read once more; it is "" where that would do something once more.
+    Its values are read once more; it is "" where that would do something once more, or where it holds this time.
     """
     if frame.f_globals.get("__name__") != "__main__":
         return ""
     with suppress(Exception):  # an attribute that is computed, for example, may fail this time
         source = "".join(linecache.getlines(frame.f_code.co_filename))
         tree = compile(source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-        for node in ast.walk(tree):
-            if not (
-                isinstance(node, ast.Assert | ast.Call) and node.lineno <= frame.f_lineno <= (node.end_lineno or 0)
-            ):
-                continue
-            match [node.test] if isinstance(node, ast.Assert) else claimed(node)[2:]:
-                case [ast.Compare(ops=[operator]) as test, *_]:
-                    sides = (test.left, test.comparators[0])
-                    if not all(isinstance(part, _READ) for side in sides for part in ast.walk(side)):
-                        return ""
-                    names = [_name(side) for side in sides]  # by which one value is secret, and so the other
-                    actual, expected = (_value(side, frame, names) for side in sides)
-                    return f"expected: {_OPERATORS[type(operator)]}{expected}\nactual: {actual}"
+        place: Any = list(frame.f_code.co_positions())[frame.f_lasti // 2]
+        line, end_line, column, end_column = place
+        *_, node = (
+            node for node in ast.walk(tree) if isinstance(node, ast.Assert | ast.Call)
+            and (node.lineno, node.col_offset) <= (line, column)
+            and (end_line, end_column) <= (node.end_lineno, node.end_col_offset)
+        )  # fmt: skip
+        match [node.test] if isinstance(node, ast.Assert) else claimed(node)[2:]:
+            case [ast.Compare(ops=[operator]) as test, *_]:
+                sides = (test.left, test.comparators[0])
+                readable = all(isinstance(part, _READ) for side in sides for part in ast.walk(side))
+                if not readable or (isinstance(operator, _READ) and _read(test, frame)):
+                    return ""
+                names = [_name(side) for side in sides]  # by which one value is secret, and so the other
+                actual, expected = (_value(side, frame, names) for side in sides)
+                return f"expected: {_OPERATORS[type(operator)]}{expected}\nactual: {actual}"
     return ""
 
 
@@ -155,9 +166,13 @@ def _name(side: ast.expr) -> str:
 
 
 def _value(side: ast.expr, frame: FrameType, names: list[str]) -> str:
-    expression = compile(ast.Expression(side), "cell", "eval")
-    value = eval(expression, frame.f_globals, frame.f_locals)  # noqa: S307 (the reader's own code)
+    value = _read(side, frame)
     for name in names:
         if redact(".", name) != ".":
             value = redact(value, name)
     return str(redact(_SHORT.repr(value))).replace("\n", " ")
+
+
+def _read(node: ast.expr, frame: FrameType) -> Any:
+    expression = compile(ast.Expression(node), "cell", "eval")
+    return eval(expression, frame.f_globals, frame.f_locals)  # noqa: S307 (the reader's own code)

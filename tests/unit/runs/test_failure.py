@@ -1,7 +1,10 @@
 """A failure is readable where CI shows it: step, cell, line, what was expected and what came; it counts once."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -97,7 +100,9 @@ FAILING = {
     ),
     "try:\n    raise ExceptionGroup('x', [ValueError(1)])\nexcept* ValueError as group:\n    again = group\n"
     "raise again.exceptions[0]": "ValueError: 1\nline 5: raise again.exceptions[0]",
-    "try:\n    raise KeyError(2)\nexcept* KeyError as group:\n    raise group.exceptions[0]": "KeyError: 2",
+    "try:\n    raise KeyError(2)\nexcept* KeyError as group:\n    raise group.exceptions[0]": (
+        "KeyError: 2\nline 4: raise group.exceptions[0]"
+    ),
     "import ipywidgets\ndef f(n):\n    raise ExceptionGroup('x', [ValueError('shown')])\n"
     "ipywidgets.interact(f, n=0)": None,
     OPEN: None,
@@ -111,6 +116,32 @@ FAILING = {
     ),
     "exec('undefined_name', {})": "NameError: name 'undefined_name' is not defined\nline 1: exec('undefined_name', {})",
     "exec('assert 1 == 2', {'__name__': 1})": "AssertionError\nline 1: exec('assert 1 == 2', {'__name__': 1})",
+    # Beside another that holds, and which Python was at last.
+    "state, count = 'Declined', 1\ntry:\n    assert state == 'Captured'\nfinally:\n    assert count == 1": (
+        "AssertionError\nline 3: assert state == 'Captured'"
+    ),
+    "try:\n    wb.claim('a', 'A.', count == 2)\nfinally:\n    wb.claim('b', 'B.', count == 1)": (
+        "AssertionError: a: A.\nexpected: 2\nactual: 1\nline 2: wb.claim('a', 'A.', count == 2)\na"
+    ),
+    "assert count == 1; assert count == 3": (
+        "AssertionError: expected: 3\nactual: 1\nline 1: assert count == 1; assert count == 3"
+    ),
+    "[wb.claim('é', 'É.', count == 1), wb.claim('f', 'F.', count == 4)]": (
+        "AssertionError: f: F.\nexpected: 4\nactual: 1\n"
+        "line 1: [wb.claim('é', 'É.', count == 1), wb.claim('f', 'F.', count == 4)]\nf"
+    ),
+    "class Order:\n    reads = 0\n    @property\n    def state(self):\n        self.reads += 1\n"
+    "        return self.reads\norder = Order()\nassert order.state == 2": (
+        "AssertionError\nline 8: assert order.state == 2"
+    ),
+    # What led to an error comes before it, and the others of its group after it.
+    "try:\n    1 / 0\nexcept ZeroDivisionError:\n    assert count == 5": (
+        "AssertionError: expected: 5\nactual: 1\nline 4: assert count == 5"
+    ),
+    "async def f(n):\n    try:\n        1 / n\n    except ZeroDivisionError:\n        raise KeyError(n)\n"
+    "    raise ValueError(n)\nasync with asyncio.TaskGroup() as group:\n    [*map(group.create_task, (f(1), f(0)))]": (
+        "ValueError: 1\nline 6: raise ValueError(n)"
+    ),
     # It answers nothing any more.
     "get_ipython().payload_manager.read_payload = None": "The cell failed, and its kernel could not say how.",
 }
@@ -135,6 +166,26 @@ def test_whatever_fails_a_cell_is_named_with_its_line(tmp_path: Path, monkeypatc
     assert widget
     assert widget.message == "ValueError: shown"
     assert widget.line == "line 3: raise ExceptionGroup('x', [ValueError('shown')])", "and not that of ipywidgets"
+
+
+SAID = """import sys
+from amazonpay_nb.workbench.tracebacks import comparison
+
+class wb:
+    claim = staticmethod(lambda name, text, ok: ok or print(comparison(sys._getframe(1))))
+
+one = 1
+wb.claim('a', 'It is 1.', one == 1), [wb
+  .claim('b', 'It is 2.', one == 2)]"""
+
+
+@pytest.mark.parametrize(("ranges", "said"), [("", "expected: 2\nactual: 1\n"), ("1", "\n")])
+def test_a_comparison_is_known_by_its_place(ranges: str, said: str, tmp_path: Path) -> None:
+    """Where Python does not keep it, nothing is said, rather than of another comparison."""
+    (tmp_path / "cell.py").write_text(SAID, "utf-8")
+    command, environment = [sys.executable, "cell.py"], os.environ | {"PYTHONNODEBUGRANGES": ranges}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False, text=True)
+    assert (done.stdout, done.stderr) == (said, "")
 
 
 def test_a_claim_that_does_not_hold_says_more_than_a_kernel_that_cannot() -> None:

@@ -307,7 +307,12 @@ with mock.patch.dict(os.environ, clear=True), mock.patch("builtins.open"):
         socket.create_connection(("192.0.2.1", 9))
     except OSError:
         pass"""
-LOOK_UP = "import urllib.request\ntry:\n    urllib.request.urlopen('https://example.com')\nexcept OSError:\n    pass"
+LOOK_UP = """import asyncio, contextlib, socket, urllib.request
+with contextlib.suppress(OSError):
+    urllib.request.urlopen("https://example.com")
+socket.getfqdn("192.0.2.2")
+with contextlib.suppress(OSError):
+    await asyncio.get_running_loop().getnameinfo(("192.0.2.3", 80))"""
 ALMOST_HERE = """import socket
 try:
     socket.getaddrinfo("localhost.example", 80)
@@ -315,6 +320,7 @@ except OSError:
     socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendmsg([b""], [], 0, ("192.0.2.1", 9))"""
 STAY_HERE = """import socket
 socket.getaddrinfo("0:0:0:0:0:0:0:1", 80)
+socket.getfqdn(), socket.getfqdn("127.0.0.1"), socket.getnameinfo(("127.0.0.1", 80), 0)
 with socket.create_server(("127.0.0.1", 0)) as server:
     for name in ("127.0.0.1", "0.0.0.0", "127.1", "LOCALHOST"):
         socket.create_connection((name, server.getsockname()[1])).close()"""
@@ -323,8 +329,8 @@ with socket.create_server(("127.0.0.1", 0)) as server:
 @pytest.mark.parametrize(
     ("source", "error"),
     [
-        (CONNECT, "192.0.2.1"), (LOOK_UP, "example.com"), (ALMOST_HERE, "localhost.example, 192.0.2.1"),
-        (STAY_HERE, None),
+        (CONNECT, "192.0.2.1"), (LOOK_UP, "example.com, 192.0.2.2, 192.0.2.3"),
+        (ALMOST_HERE, "localhost.example, 192.0.2.1"), (STAY_HERE, None),
     ],
     ids=["address", "name", "like this machine", "this machine"],
 )  # fmt: skip

@@ -150,7 +150,7 @@ def test_a_claim_that_does_not_hold_is_a_failure_wherever_it_is_read() -> None:
     [
         ({"papermill": 5}, {}),
         ({}, {"metadata": {"papermill": 5}}),
-        ({}, {"outputs": [{"output_type": "error", "ename": "No", "evalue": "no", "traceback": [5]}]}),
+        ({}, {"outputs": [{"output_type": "error", "ename": "No", "evalue": "no", "traceback": 5}]}),
     ],
     ids=["metadata", "metadata of a cell", "traceback"],
 )

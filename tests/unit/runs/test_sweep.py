@@ -134,17 +134,17 @@ class TestMatrix:
         assert texts(tmp_path / "matrix.yaml") == [{"day": "2026-01-15"}]
 
     def test_a_text_is_what_was_written(self, tmp_path: Path) -> None:
-        """YAML makes numbers and truth values of some; a number stays one, and excluded is what is equal to it."""
+        """YAML makes numbers and truth values of some; a number stays one, and excluded is what is written so."""
         write(tmp_path, "mine", "1", parameters='code: str = ""\nsize: float = 1.0  # both')
         (tmp_path / "matrix.yaml").write_text(
-            "notebooks: [mine.ipynb]\nmatrix: {code: &codes [01234, 12:30, 14.00, yes, '07'], size: [0x10]}\n"
-            "include: [{code: 1_000}, {<<: {code: 2026-01-15 10:00:00}}]\nexclude: [{code: 14.0}]",
+            "notebooks: [mine.ipynb]\nmatrix: {code: &codes [01234, 12:30, 14.00, 14.0, yes, 1, '07'], size: [0x10]}\n"
+            "include: [{code: 1_000}, {<<: {code: 2026-01-15 10:00:00}}]\nexclude: [{code: 14.0}, {code: yes}]",
             "utf-8",
         )
         rows = texts(tmp_path / "matrix.yaml")
-        written = ["01234", "12:30", "yes", "07", "1_000", "2026-01-15 10:00:00"]
+        written = ["01234", "12:30", "14.00", "1", "07", "1_000", "2026-01-15 10:00:00"]
         assert [row["code"] for row in rows] == written
-        assert [row.get("size") for row in rows] == ["16"] * 4 + [None] * 2
+        assert [row.get("size") for row in rows] == ["16"] * 5 + [None] * 2
 
     def test_shards_share_nothing_and_leave_nothing_out(self, tmp_path: Path) -> None:
         """However many there are, and whatever else the matrix has."""
@@ -264,10 +264,13 @@ def test_a_matrix_that_is_not_there_is_no_wrong_one(tmp_path: Path) -> None:
 def test_a_value_that_no_parameter_can_have_is_refused(value: str, tmp_path: Path) -> None:
     """YAML knows more than parameters do."""
     path = tmp_path / "matrix.yaml"
-    for text in (f"matrix: {{amount: [{value}]}}", f"matrix: {{amount: [1]}}\nexclude: [{{amount: {value}}}]"):
+    for text, words in {
+        f"matrix: {{amount: [{value}]}}": "no parameter can have it.",
+        f"matrix: {{amount: [1]}}\nexclude: [{{amount: {value}}}]": "exclude, row 1: the matrix has no amount=",
+    }.items():
         path.write_text(text, "utf-8")
         done = command(path, "--list")
-        assert (done.exit_code, "no parameter can have it." in done.stderr) == (2, True), done.output
+        assert (done.exit_code, words in done.stderr) == (2, True), done.output
 
 
 @pytest.mark.parametrize("part", ["0/5", "6/5", "2", "a/b", "-1/5", "1/0"])
