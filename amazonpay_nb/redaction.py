@@ -9,6 +9,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import lru_cache
+from html import escape, unescape
 from itertools import accumulate
 from typing import Any
 from unicodedata import category
@@ -81,14 +82,18 @@ _WORD, _WORD_ENDS, _LEAST_FOLDERS = (
     re.compile(r"[/_-]|%[\dA-F]{2}"),
     4,
 )
-# What cuts a text without being read: a terminal's colors and links, HTML inside a line; in LaTeX, pygments' marks.
+# What cuts a text without being read: a terminal's colors and links, HTML inside a line, marks of Markdown (those
+# inside a word are a program's); in LaTeX, pygments' marks.
 _COLOR = r"(?:\[[0-?]{0,40}[ -/]?[@-~]|[(-+].|[78=>M])"
 _CUT = re.compile(
     rf"\x1b(?:{_COLOR}|\][^\x07\x1b]*(?:\x07|\x1b\\))|\\(?:x1b|u001[bB]|033){_COLOR}"
     r"|</?(?:a|b|code|em|font|i|kbd|mark|s|small|span|strong|sub|sup|tspan|tt|u|var)\b[^<>]*>"
+    r"|[*`](?<![*`].)(?:(?<!\w.)|(?<=\\[nrt].)|(?=[*`]*+(?!\w)))[*`]*+|\\(?<!\\\\)\\*+(?=[_*=:@.+/-])"
 )
 _CUT_IN_LATEX = re.compile(r"\\PY\{[\w+]{0,20}\}\{|\\PYZ(?:us|hy)\{\}|\}(?<!PYZ[ds]q\{\})(?=\\PY\{|\s|\Z)")
 _NO_CUT = re.compile(r"(?!)")
+# A character as HTML may write it.
+_REFERENCE = re.compile(r"&(?:#(?:\d{1,7}|[xX][\da-fA-F]{1,6});?|[A-Za-z][A-Za-z\d]{1,31};)|\xa0")
 _QUOTE = r"""(?:["']|&(?:quot|apos|#3[49]|#x2[27]);|\\PYZ[ds]q\{\})"""
 # What quotes hold; a quote that is written with more backslashes is inside.
 _QUOTED = (
@@ -182,7 +187,12 @@ def legible(text: str, longest: int | None = _LONGEST) -> str:
 
 def _redact(value: Any) -> Any:
     if isinstance(value, str):
-        return _redact_text(value) if any(map(_is_marked, {value, _cut_of(value).sub("", value)})) else value
+        # Written with references or without, it says the same.
+        for text in dict.fromkeys((_REFERENCE.sub(_read, value), value)):
+            is_marked = any(map(_is_marked, {text, _cut_of(text).sub("", text)}))
+            if is_marked and (masked := _redact_text(text)) != text:
+                return masked
+        return value
     if isinstance(value, Mapping):
         fields = {str(key): item for key, item in value.items()}
         kept = dict(_redact_field(key, item) for key, item in fields.items())
@@ -190,6 +200,12 @@ def _redact(value: Any) -> Any:
             kept["value"] = _redact_field(name, fields["value"])[1]
         return kept
     return list(_redact_items(value)) if isinstance(value, (list, tuple)) else value
+
+
+def _read(reference: re.Match[str]) -> str:
+    """Return what a reference stands for, or the reference where HTML, or the rest of a text, would be another then."""
+    text = unescape(reference[0]).replace("\xa0", " ")
+    return text if text.isprintable() and text == escape(text) != "\\" else reference[0]
 
 
 def _is_marked(text: str) -> bool:
@@ -284,7 +300,8 @@ def _edited(text: str, edits: list[tuple[int, int, str]], cuts: list[re.Match[st
     parts, last = list[str](), 0
     for start, end, mask in edits:
         first, after = bisect_right(places, start), bisect_left(places, end)
-        parts += text[last : start + lengths[first]], mask, *(cut[0] for cut in cuts[first:after])
+        kept = (cut[0] for cut in cuts[first:after] if cut[0].strip("*`\\"))  # not Markdown's
+        parts += text[last : start + lengths[first]], mask, *kept
         last = end + lengths[after]
     return "".join(parts) + text[last:]
 

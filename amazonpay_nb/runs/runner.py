@@ -179,12 +179,13 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
     started = time.monotonic()
     home, written = notebook.path.resolve().parent, folder / f"{notebook.path.stem}.ipynb"
     journal = written.with_suffix(".journal.jsonl")
-    journal.unlink(missing_ok=True)  # of a run that was killed, or somebody else's link
+    journal.unlink(missing_ok=True)  # of an earlier run, or somebody else's link
     values, stopped = notebook.values(texts), None
     # What cells print is nowhere else until its secrets are masked.
     with closing(TemporaryFolder()) as hidden:
-        executed, connections, notes = (hidden.path / name for name in (written.name, ".connections", ".notes"))
-        files = {"JOURNAL": journal.resolve(), "OFFLINE": connections, "NOTES": notes}
+        names = (written.name, journal.name, ".connections", ".notes")
+        executed, exchanges, connections, notes = (hidden.path / name for name in names)
+        files = {"JOURNAL": exchanges, "OFFLINE": connections, "NOTES": notes}
         variables = {f"AMAZONPAY_NB_{name}": str(file) for name, file in files.items()}
         try:
             # Jupyter makes an event loop for this thread and leaves it open.
@@ -204,6 +205,8 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
         if connections.exists():
             hosts = ", ".join(dict.fromkeys(connections.read_text("utf-8", "replace").splitlines()))
             failure = Failure(f"It tried to connect to {hosts}, and this run is offline.")
+        if exchanges.exists():
+            write_whole(journal, exchanges.read_bytes())
     try:
         return keep(notebook, texts, document, folder, failure, started)
     except OSError:

@@ -110,6 +110,9 @@ SHOWN = {
     "as HTML": "from IPython.display import HTML; HTML('<pre>' + html.escape(pem) + '</pre>')",
     "as lines of HTML": "HTML(pem.replace('\\n', '<br>'))",
     "as Markdown": "from IPython.display import Markdown; Markdown('**key** ' + pem)",
+    "in references": "HTML(pem.replace('-', '&#45;').replace('+', '&#x2B;').replace('/', '&sol;'))",
+    "in references, without its header": "HTML('\\n'.join(pem.splitlines()[1:-1]).replace('/', '&#x2F;'))",
+    "with marks": "Markdown(f'**buyerToken**: `{token}`, a *password*&#61;{password}'); print(f'`token`: {token}')",
     "as a picture": "display({'image/svg+xml': '<svg><text>' + pem + '</text></svg>'}, raw=True)",
     "as data": "display({'application/json': {'note': [pem]}, 'text/plain': ''}, raw=True)",
     "as a record": "claim = {'id': 'a', 'text': pem, 'ok': True}\n"

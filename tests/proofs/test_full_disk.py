@@ -149,6 +149,7 @@ def test_a_run_on_a_full_disk_ends_with_a_sentence(tmp_path: Path, place: str, k
             text=True, check=False, env=os.environ | {"TMPDIR": str(temporary)},
         )  # fmt: skip
         left = {path.name for path in (*out.iterdir(), *disk.iterdir())} - {"filler", "out"}
+        journals = [path.read_text("utf-8") for path in out.glob("*.journal.jsonl")]
     assert done.returncode == 2, done.stderr
     sentence, advice = done.stderr.splitlines()[-2:]  # before that, a kernel may say how it ended
     assert sentence.startswith(f"ConfigurationError: {disk}")
@@ -158,6 +159,7 @@ def test_a_run_on_a_full_disk_ends_with_a_sentence(tmp_path: Path, place: str, k
     )
     assert [name for name in left if not name.endswith((".ipynb", ".html", ".journal.jsonl"))] == []
     assert not left & {*REPORTS}
+    assert all(text.endswith("}\n") for text in journals), "a line was cut, or none written"
     # A kernel's connection file is below the temporary folder.
     processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert [line for line in processes.splitlines() if f"{temporary}/amazonpay-nb-" in line] == []

@@ -274,6 +274,30 @@ APART = [
     "passphrase=canary",
     "<password>canary</password>",
     '<ns:apiToken type="x">canary</ns:apiToken>',
+    "**password**: 'canary'",
+    "**password:** 'canary'",
+    "**password**=canary",
+    "- **buyerToken**: `canary1`",
+    "* *token*: canary1",
+    "`buyerToken`: `canary1`",
+    "***`token`***: ```1canary```",
+    '**"token"**: "canary"',
+    r"client\_secret = 'canary'",
+    r"password\=canary and client\_secret\: 1canary",
+    r"'a\n**token:** canary1'",
+    r"'token': 'can\-ary\_'",
+    r"/v2\/buyers\/canary and \\\/buyers\\\/canary",
+    "can*ary@mail.invalid and canary\\@mail\\.invalid",
+    "password&#61;canary",
+    "password&#x3D;&#x27;can&#43ary&#x27;",
+    "buyerToken&#58; 1canary",
+    "<b>buyerToken:</b>&nbsp;<code>canary1</code>",
+    "<b>buyerToken:</b>\xa0<code>canary1</code>",
+    "<pre>{&#x22;token&#x22;&#58; &#x22;canary&#x22;}</pre>",
+    "Bearer&#32;canary",
+    "it is {&quot;password&quot;: &quot;can&#10;ary&#92;&quot;}",
+    "<a href='mailto:canary&#64;mail.invalid'>&#99;&#97;nary&commat;mail.invalid</a>",
+    '{"note": "**password**&#61;canary"}',
 ]
 # Names of something else, and words about a name.
 TOGETHER = [
@@ -308,6 +332,14 @@ TOGETHER = [
     "in the city: 5",
     "<token>\n  <id>5</id></token>",
     "cookies={} api_key=",
+    "**Signature:** see below, in `token` and **password**",
+    "`password`: `str`",
+    "`token`: the token of 2026",
+    "f(**{'tokens': []}, *tokens) * b ** 8",
+    "+".join(f"{number}*x**{number}" for number in range(1, 40)),
+    r"\*token\*: C:\_a\.b, \d+\.\d+\-\w+@\w+\.\w+",
+    "&lt;token&gt; &#8364;5&nbsp;&amp;&nbsp;&euro;6 &copy=1&token; &#10;",
+    "<b>token&#58;</b> &lt;none&gt;",
 ]
 
 
@@ -329,7 +361,8 @@ def test_what_names_no_secret_is_shown(text: str) -> None:
     "piece",
     [
         "a='", 'a="\\"', "token: ", '"a": ', "<input name", "{name", "<b ", "\x1b]", "\\PY{", "}", '("a", ', ">a-b: ",
-        "1", "x-token:", "x-token: a ", "a-b: 1 ", "<token>", "<token ", "token-",
+        "1", "x-token:", "x-token: a ", "a-b: 1 ", "<token>", "<token ", "token-", "*", "*a", " `", "\\", "\\_",
+        "&#61;", "&", "*a&#58;",
     ],
 )  # fmt: skip
 def test_a_text_is_read_once(piece: str) -> None:
