@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
-from pydantic import ValidationError
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.rehearsal.plan import Action, Plan, State
+from amazonpay_nb.rehearsal.pressing import Finger
 from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, filled, limited_memory, path_of_url
 from amazonpay_nb.shop import buyer
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
@@ -30,7 +30,7 @@ from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.temporary import TemporaryFolder
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page, Response
+    from playwright.sync_api import Browser, Page, Response
 
 _TABLE = read("browser.toml", beside=__file__)
 _WITHOUT_WINDOWS, _PROGRAMS, HOW_TO_GET = _TABLE["without_windows"], _TABLE["programs"], _TABLE["how_to_get"]
@@ -155,6 +155,7 @@ class Buyer:
         self.page = self._bounded(self.context.new_page())
         self._bounded(self.context)
         self.page.on("response", self._receive)
+        self._finger = Finger(self.page, self._bounded, self._errors)
 
     def close(self) -> None:
         """Close the browser's context."""
@@ -229,8 +230,8 @@ class Buyer:
                     self.page.goto("about:blank")
         return self._go(lambda: self.page.goto(url, wait_until="commit"), url)
 
-    def button(self, page: str) -> "Locator":
-        """Open a page of the plan and return its button."""
+    def button(self, page: str) -> None:
+        """Open a page of the plan, and wait until its button is there."""
         visit = self.open(page)
         if not visit.is_below(400):
             raise NotTried(f"the button cannot be seen: {visit}.")
@@ -240,7 +241,6 @@ class Buyer:
         except self._errors:
             missing = f"{path_of_url(self.page.url)} shows no button {self._plan.pages.button!r}."
             raise NotTried(f"{missing}{self._complaint()}") from None
-        return button
 
     def _complaint(self) -> str:
         """Return what the page says in the console as an error, such as a host that is out of reach here."""
@@ -253,8 +253,12 @@ class Buyer:
 
     def press(self, page: str) -> Answer:
         """Open a page of the plan and press its button, wherever that leads."""
-        button, self.reviews = self.button(page), page == "express"
-        return self._go(lambda: button.dispatch_event("click"))
+        self.button(page)
+        self.reviews = page == "express"
+        return self._press(self._plan.pages.button)
+
+    def _press(self, selector: str) -> Answer:
+        return self._go(lambda: self._finger.press(selector, PAGE_SECONDS))
 
     def evaluate(self, script: str) -> Any:
         """Return what a script says of the page."""
@@ -292,7 +296,7 @@ class Buyer:
                 visit = visit._replace(problem=f", which shows no {self._plan.pages.order!r} to place the order")
                 order.wait_for(state="attached", timeout=BUTTON_SECONDS * 1000)
                 self.reviews = False
-                visit = self._go(lambda: order.dispatch_event("click"))
+                visit = self._press(self._plan.pages.order)
                 if self.is_amazon(visit):
                     self.decide()
                     return visit if lost else self.come_back()
@@ -338,10 +342,6 @@ class Buyer:
             return {"wallet": "none"}
         if answer.status != httpx.codes.OK or answer.json is None:
             raise Failed(f"the state cannot be read: {answer.status or 'no answer'}, or no JSON.")
-        try:
-            State.model_validate(answer.json)
-        except ValidationError as error:
-            problem = error.errors()[0]
-            place = ".".join(map(str, problem["loc"])) or "all of it"
-            raise Failed(f"the state is not in the form of docs/own-server.md: {place}: {problem['msg']}") from None
+        if problem := State.problem(answer.json):
+            raise Failed(f"the state is not in the form of docs/own-server.md: {problem}")
         return dict(answer.json)

@@ -4,23 +4,22 @@ It gets what the check starts with, after what happens at Amazon's; both are in 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from html import unescape
-from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import httpx
 
 from amazonpay_nb.limits import short_numbers
-from amazonpay_nb.rehearsal.books import is_refusal
+from amazonpay_nb.rehearsal.books import CALM_SECONDS, PATIENT_SECONDS
 from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Subject
-from amazonpay_nb.rehearsal.order import Order
+from amazonpay_nb.rehearsal.order import USUAL_AMOUNT, Order
 from amazonpay_nb.rehearsal.play import Play
 from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, soon
 from amazonpay_nb.signing.steps import Algorithm
@@ -36,6 +35,7 @@ _ESCAPE = re.compile(r"\\(?:u00|x)([0-9a-fA-F]{2})")  # how JavaScript and JSON 
 _SECRET = 100  # characters from the middle of a key, where it is secret: enough to be no accident
 _NO_PAGE = (404, 405)  # where a buyer is sent to by the server's own addresses
 _PART = Decimal("9.95")  # of an order of 19.99: Amazon itself refuses to refund all of it twice
+
 
 # --- The button: it leads to Amazon by Amazon's script, and the key that signs it stays on the server -----------------
 
@@ -112,29 +112,47 @@ def reload(play: Play, buyer: Buyer) -> None:
 def foreign_session(play: Play, first: Buyer) -> None:
     if not (play.plan.actions.state or play.plan.actions.charge):
         raise NotTried("the plan has neither an action state nor charge, which show whose a wallet is.")
-    second = play.agreed(play.plan.buttons[0] if play.page == "update" else "")
-    for buyer in (first, second):  # at a review page, nobody has a wallet yet
+    page = play.plan.buttons[0] if play.page == "update" else ""
+    second, third = play.agreed(page), play.agreed(page)
+    for buyer in (first, second, third):  # at a review page, nobody has a wallet yet
         if buyer.reviews and not buyer.is_amazon(buyer.come_back(lost=True)):
             raise NotTried("no order is placed: see express.completes.")
-    foreign, own = (httpx.URL(buyer.returned) for buyer in (first, second))
+    foreign, own = (httpx.URL(buyer.returned) for buyer in (first, third))
     mixed = own.copy_set_param(RETURN_PARAMETER, foreign.params.get(RETURN_PARAMETER, ""))
+    # Each address has a thief of its own, since a wallet may come late.
+    play.judge_all(_thefts(play, first, foreign, [(second, foreign), (third, mixed)]))
 
-    def steals(look: Callable[[], object]) -> object:
-        # A server that knows the second buyer's own session from a review page may complete that.
-        states = {row["checkoutSessionId"]: row["statusDetails"]["state"] for row in play.objects("checkoutSessions")}
-        return states.get(own.params.get(RETURN_PARAMETER)) == "Open" and look()
 
-    for _ in range(2):  # before the first buyer comes back, and after that
-        for url, whose in ((foreign, "the other buyer's"), (mixed, "their own")):
-            second.open(str(url))
-            never = partial(play.never, advice=url is mixed)  # which takes an agreement, and an id that nobody guesses
-            seen = f"at {whose} return address, with the session of the first, the second buyer "
-            never(lambda: steals(lambda: play.has_wallet(second)), f"{seen}gets the wallet of the first")
-            if play.plan.actions.charge:
-                order = Order(play, second)
-                seen += f"can pay from the wallet of the first (the action answers {order.act('charge').status})"
-                never(partial(steals, order.money), seen)
-        first.open(first.returned)
+def _thefts(
+    play: Play, first: Buyer, foreign: httpx.URL, thieves: list[tuple[Buyer, httpx.URL]]
+) -> Iterator[Callable[[], None]]:  # fmt: skip
+    orders, seconds = dict[Order, bool](), 0.0
+    for is_back in (False, True):
+        if is_back:
+            first.open(first.returned)
+            seconds = min(PATIENT_SECONDS, 10 * play.delay(first))  # others need not be served as fast
+        thieves.insert(0, (play.buyer(), foreign))
+        for thief, url in thieves:
+            thief.open(str(url))
+        numbered = enumerate(thieves, len(orders))  # at prices of their own
+        new = {Order(play, thief, USUAL_AMOUNT + number): url is not foreign for number, (thief, url) in numbered}
+        orders |= new
+        plain = [order for order, advice in orders.items() if not advice]
+        if seconds:
+            soon(partial(play.steal, plain), seconds)
+        for order in new if play.plan.actions.charge else ():
+            order.act("charge")
+        soon(partial(play.steal, plain), CALM_SECONDS)
+        yield from (partial(_require_no_theft, play, *row) for row in orders.items())
+
+
+def _require_no_theft(play: Play, order: Order, advice: bool) -> None:
+    # Their own address takes an agreement, and an id that nobody guesses.
+    whose = "their own" if advice else "the other buyer's"
+    who = "the second buyer" if order.buyer.returned else "a browser without cookies"
+    what = "gets the wallet" if play.has_wallet(order.buyer) else "can pay from the wallet"
+    seen = f"at {whose} return address, with the session of the first, {who} {what} of the first"
+    play.expect(not play.steal([order]), seen, advice=advice)
 
 
 def _require_nothing(play: Play, buyer: Buyer, visit: Answer) -> None:
@@ -160,7 +178,7 @@ def paid(play: Play, order: Order, tries: int = 1) -> None:
 
 def reads_permission_first(play: Play, order: Order) -> None:
     answer = order.act("charge")
-    charge = _charges(play, answer)[0]["number"]
+    charge = play.charges(answer)[0]["number"]
     first = [row["operation"] for row in play.calls(after=answer.number) if row["number"] < charge]
     play.expect("getChargePermission" in first, f"Create Charge comes after {', '.join(first) or 'nothing'}")
 
@@ -170,10 +188,10 @@ def agrees(play: Play, order: Order, above_limit: bool = False, required: bool =
         order = Order(play, order.buyer, CURRENCIES[play.currency].monthly_limit + 1)
     answer = order.act("charge")
     play.expect(answer.is_below(500), f"the action answers {answer.status or 'nothing'}")
-    soon(order.is_decided, 1)
+    soon(order.is_decided, PATIENT_SECONDS)
     play.expect(soon(order.agrees), order.situation(answer))
     if required:
-        _charges(play, answer)
+        play.charges(answer)
 
 
 def pending(play: Play) -> None:
@@ -201,12 +219,6 @@ def same_order_twice(play: Play, order: Order) -> None:
     order.expect_once(patient=True)
 
 
-def _charges(play: Play, answer: Answer) -> list[dict[str, Any]]:
-    if calls := soon(lambda: play.calls("createCharge", after=answer.number)):
-        return calls
-    raise NotTried("the server has sent no Create Charge: see charge.paid.")
-
-
 # --- Refunds: the money goes back once, and counts as returned when it is ---------------------------------------------
 
 
@@ -225,7 +237,7 @@ def refunded(play: Play, order: Order) -> None:
 
 def refunded_once(play: Play, order: Order) -> None:
     part = format_amount(_PART, play.currency)
-    answer, limit = _refund(order, amount=part), 400
+    answer, limit = order.refund(amount=part), 400
     if not answer.is_below(limit):  # the one who asked for it asks again, and may hear that it is under way
         answer, limit = order.act("refund", amount=part), 500
     play.never(lambda: len(play.objects("refunds")) > 1, "the amount is refunded more than once", patient=True)
@@ -235,31 +247,18 @@ def refunded_once(play: Play, order: Order) -> None:
 
 
 def refund_declined(play: Play, order: Order) -> None:
-    _refund(order)
+    order.refund()
     play.emulator.clock.advance("PT1M")
     seen = "the refund is Declined; the server says that the order is refunded"
     play.never(lambda: order.says("refunded"), seen, patient=True)
-
-
-def _refund(order: Order, **values: str) -> Answer:
-    answer = order.act("refund", **values)
-    if not soon(lambda: any(not is_refusal(row) for row in order.books.calls("createRefund"))):
-        raise NotTried("the server has sent no Create Refund that Amazon accepts: see refund.done.")
-    return answer
 
 
 # --- Notifications: whoever can sign as Amazon is believed, nobody else; and what they say is looked up, once ---------
 
 
 def answers(play: Play, about: list[Subject], sends: str) -> None:
-    findings = list[Failed]()
-    for sending in (row for row in SENDINGS if row.check == sends and (row.required or not row.age_hours)):
-        try:
-            play.judge(sending, about[-1:] if sending.announces else about)
-        except Failed as finding:
-            findings.append(finding)
-    if findings:
-        raise min(findings, key=lambda finding: finding.advice)
+    rows = (row for row in SENDINGS if row.check == sends and (row.required or not row.age_hours))
+    play.judge_all(partial(play.judge, row, about[-1:] if row.announces else about) for row in rows)
 
 
 def forged(play: Play) -> None:

@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
-from amazonpay_nb.rehearsal.books import Books
+from amazonpay_nb.rehearsal.books import Books, is_refusal
 from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import Subject
-from amazonpay_nb.rehearsal.server import Answer
+from amazonpay_nb.rehearsal.server import Answer, NotTried, soon
 from amazonpay_nb.spec.money import counted_in_month, format_amount
 
 USUAL_AMOUNT = Decimal("19.99")  # which times 100 is 1998 and a rest, where it is binary
@@ -27,6 +27,13 @@ class Order:
         self.books.end_fault()
         return answer
 
+    def refund(self, **values: str) -> Answer:
+        """Ask the server for a refund that Amazon accepts."""
+        answer = self.act("refund", **values)
+        if not soon(lambda: any(not is_refusal(row) for row in self.books.calls("createRefund"))):
+            raise NotTried("the server has sent no Create Refund that Amazon accepts: see refund.done.")
+        return answer
+
     @property
     def charge(self) -> Subject:
         """The last charge, as a notification may be about it."""
@@ -41,6 +48,10 @@ class Order:
         """Return what they hold or have taken, which is what uses up a month's limit."""
         right = (row for row in self._charges() if _currency(row) == self.books.currency)
         return sum(map(counted_in_month, right), Decimal(0))
+
+    def is_charged(self) -> bool:
+        """Tell whether one of them is about its very amount."""
+        return any(Decimal(row["chargeAmount"]["amount"]) == self.amount for row in self._charges())
 
     def _oddities(self) -> list[str]:
         """Return for each charge whether its wallet or its currency is another than the order's, as a clause."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, JsonValue
+from pydantic import AfterValidator, BaseModel, JsonValue, ValidationError
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import port_for_another
@@ -208,6 +208,16 @@ class State(BaseModel, strict=True):
 
     wallet: Literal["none", "saved", "repair"]
     orders: dict[str, OrderState] = {}
+
+    @classmethod
+    def problem(cls, answer: Any) -> str:
+        """Return what is wrong with an answer, as a clause, or ""."""
+        try:
+            cls.model_validate(answer)
+        except ValidationError as error:
+            first = error.errors()[0]
+            return f"{'.'.join(map(str, first['loc'])) or 'all of it'}: {first['msg']}"
+        return ""
 
 
 class PlanFile:

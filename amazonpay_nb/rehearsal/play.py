@@ -1,23 +1,26 @@
 """What a check may do: send buyers, ask the server for actions, let mishaps happen, and send notifications."""
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.rehearsal.books import CALM_SECONDS, Books
+from amazonpay_nb.rehearsal.books import CALM_SECONDS, PATIENT_SECONDS, Books
 from amazonpay_nb.rehearsal.browser import Buyer
-from amazonpay_nb.rehearsal.notifications import SENDINGS, Sending, Stranger, Subject, message, subjects
+from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Sending, Stranger, Subject, message, subjects
 from amazonpay_nb.rehearsal.order import USUAL_AMOUNT, Order
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan
 from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, soon
 from amazonpay_nb.spec.addresses import host_of
+from amazonpay_nb.spec.flows import RETURN_PARAMETER
 from amazonpay_nb.spec.states import PENDING
 
 if TYPE_CHECKING:
@@ -56,8 +59,8 @@ class Play(Books):
         """Return a buyer with a fresh browser."""
         if isinstance(self.browser, str):
             raise NotTried(self.browser)
-        # No two are the same person at Amazon, by whom a server may know them.
-        self._buyers.append(Buyer(self.browser, self.plan, self.emulator, self.note, self.ask, len(self._buyers)))
+        person = min(len(self._buyers), 1)  # the first is nobody else at Amazon, by whom a server may know them
+        self._buyers.append(Buyer(self.browser, self.plan, self.emulator, self.note, self.ask, person))
         return self._buyers[-1]
 
     def at_amazon(self, page: str = "") -> Buyer:
@@ -140,14 +143,34 @@ class Play(Books):
 
     # --- Judging ---
 
+    def judge_all(self, parts: Iterable[Callable[[], object]]) -> None:
+        """Judge the parts of a check until something is wrong; what is advice comes last."""
+        advice = list[Failed]()
+        for part in parts:
+            try:
+                part()
+            except Failed as finding:
+                if not finding.advice:
+                    raise
+                advice.append(finding)
+        if advice:
+            raise advice[0]
+
     def has_wallet(self, buyer: Buyer) -> bool | None:
         """Tell whether the server says that it has a buyer's wallet; None where the plan has no action for that."""
         return None if self.plan.actions.state is None else buyer.state().get("wallet") == "saved"
 
+    def session(self, buyer: Buyer) -> str:
+        """Return the state of the session that a buyer came back with, or "": a server may have made others."""
+        own = httpx.URL(buyer.returned).params.get(RETURN_PARAMETER)
+        rows = [row for row in self.objects("checkoutSessions") if row["checkoutSessionId"] == own]
+        return str(rows[0]["statusDetails"]["state"]) if rows else ""
+
     def is_saved(self, buyer: Buyer) -> bool:
-        """Tell whether all is complete, each buyer has a permission, Chargeable, and the server does not deny it."""
-        completed, wallets = {*self.states("checkoutSessions")} == {"Completed"}, ["Chargeable"] * len(self._buyers)
-        return completed and self.states("chargePermissions") == wallets and self.has_wallet(buyer) is not False
+        """Tell whether that is complete, no buyer has two permissions, and the server does not deny the wallet."""
+        wallets = self.states("chargePermissions")
+        right = {*wallets} == {"Chargeable"} and len(wallets) <= len(self._buyers)
+        return right and self.session(buyer) == "Completed" and self.has_wallet(buyer) is not False
 
     def situation(self, buyer: Buyer) -> str:
         """Return what has become of a buyer's wallet, as a clause."""
@@ -156,6 +179,26 @@ class Play(Books):
         state = self.plan.actions.state
         said = f"; the server says that the wallet is {buyer.state()['wallet']}" if state else ""
         return f"{seen}{said}{self.refusal()}"
+
+    def delay(self, buyer: Buyer) -> float:
+        """Return for how many seconds after the answer the server is at work on a set-up, in the background."""
+        if self.is_saved(buyer):
+            return 0
+        began = monotonic()
+        soon(lambda: self.is_saved(buyer), PATIENT_SECONDS)
+        return monotonic() - began
+
+    def steal(self, orders: Sequence[Order]) -> bool:
+        """Tell whether a buyer of some orders has a wallet or has paid, with no other session than the first one's."""
+        # A server that knows a buyer's own session from a review page may complete that.
+        others = "Completed" in map(self.session, self._buyers[1:])
+        return not others and any(self.has_wallet(order.buyer) or order.is_charged() for order in orders)
+
+    def charges(self, answer: Answer) -> list[dict[str, Any]]:
+        """Return the calls by which the server asks for money after an action, or wonder why there are none."""
+        if calls := soon(lambda: self.calls("createCharge", after=answer.number)):
+            return calls
+        raise NotTried("the server has sent no Create Charge: see charge.paid.")
 
     # --- Notifications ---
 
@@ -196,11 +239,18 @@ class Play(Books):
     def _drops(self, sending: Sending, about: Sequence[Subject], answer: Answer) -> bool:
         """Tell whether a server does nothing about what it has accepted, and something about what is genuine."""
 
-        def acts(after: int, seconds: float | None = None) -> bool:
-            return bool(soon(lambda: self.calls(after=after), ACT_SECONDS if seconds is None else seconds))
+        def acts(answer: Answer, after: int = 0, seconds: float | None = None) -> bool:
+            """Tell whether a call follows about what the message names: a job of the server's may ask for others."""
+            said, first = str(self.exchanges[answer.number - 1]["message"]), after or answer.number
+            ids = partial(re.findall, "[^/?]+-[^/?]+")
+            look = lambda: any(one in said for row in self.calls(after=first) for one in ids(row["path"]))  # noqa: E731
+            return bool(soon(look, ACT_SECONDS if seconds is None else seconds))
 
-        if acts(answer.number):  # or it still is at work on something genuine: later, the same again tells
-            soon(lambda: not acts(len(self.exchanges), CALM_SECONDS))
-            if acts(self.send(sending, *about)[0].number):
+        if acts(answer):  # or a job does, or it still is at work on something genuine
+            if acts(self.send(sending, MADE_UP)[0]):  # for which no job asks
                 return False
-        return acts(self.send(SENDINGS[0], about[0])[0].number)
+            soon(lambda: not acts(answer, len(self.exchanges), CALM_SECONDS))
+            again = self.send(sending, *about)[0]
+            if acts(again) and not acts(again, len(self.exchanges), 2 * ACT_SECONDS):  # no job that asks that often
+                return False
+        return acts(self.send(SENDINGS[0], about[0])[0])

@@ -1,7 +1,8 @@
 """A shop that is right and unusual: it answers a return by a redirect, and does the rest in the background.
 
-It knows its customers by what Amazon calls them, and says nothing of the others; a script draws its review page.  Its
-pages change their own address, go on by themselves, and are returned to by addresses with a fragment; its cookies get
+It knows its customers by what Amazon calls them, and says nothing of the others.  A script draws its review page; its
+buttons are there before their scripts are, and a session to change the payment method is always ready.  Its pages
+change their own address, go on by themselves, and are returned to by addresses with a fragment; its cookies get
 another name.  It offers every flow.  With a word as its last argument it does one thing wrong, or more unusually.
 """
 
@@ -28,14 +29,19 @@ KEYS, REGION = MerchantKeys.from_file(KEY_FILE, KEY_ID), region("na")
 CLIENT = AmazonPayClient(KEYS, region="na", base_url=AMAZON)
 PRICE = {"amount": "24.00", "currencyCode": "USD"}
 PAGE = """<!doctype html><title>Shop</title>
-<img src="https://shop-pictures.s3.us-east-1.amazonaws.com/logo.png"><div id=b></div><script src="{script}"></script>
+<img src="https://shop-pictures.s3.us-east-1.amazonaws.com/logo.png"><button class=amazon-pay-button>Buy</button>
+<script src="{script}"></script>
 <script>
 document.addEventListener("click", () => {{ history.pushState(null, "", "?step=amazon"); location.hash = "x" }}, true)
-amazon.Pay.renderButton("#b", {config})</script>"""
+fetch("/settings").then(() => {{ document.querySelector("button").onclick = () => amazon.Pay.initCheckout({config}) }})
+</script>"""
 THANKS = "<!doctype html><title>Thank you</title><script>onload = () => { location.href = '/account' }</script>"
 
-REVIEW = """<!doctype html><title>Your order</title><form method=post></form>
-<script>setTimeout(() => { document.forms[0].innerHTML = "<button>Order</button>" }, 600)</script>"""
+REVIEW = """<!doctype html><title>Your order</title><form></form>
+<script>
+const order = () => fetch(location.href, {method: "POST"}).then((r) => r.json()).then((url) => { location.href = url })
+setTimeout(() => { document.forms[0].innerHTML = "<button type=button>Order</button>" }, 100)
+setTimeout(() => { document.querySelector("button").onclick = order }, 500)</script>"""
 
 wallets: dict[str, str] = {}  # visitor → permission
 customers: dict[str, str] = {}  # visitor → buyerId
@@ -84,16 +90,25 @@ def review(request: Request) -> Response:
         session, web_checkout_details={"checkoutResultReturnUrl": back},
         payment_details={"paymentIntent": "Authorize", "chargeAmount": PRICE},
     )  # fmt: skip
-    return RedirectResponse((updated.web_checkout_details or {})["amazonPayRedirectUrl"], 303)
+    time.sleep(1.5)  # a buyer should not have to order again meanwhile
+    return JSONResponse((updated.web_checkout_details or {})["amazonPayRedirectUrl"])
 
 
 def come_back(request: Request) -> Response:
     visitor, query = visitor_of(request), request.query_params
-    own = visitor[:8] == query.get("of") or MISTAKE == "anybody"
-    if own and "amazonCheckoutSessionId" in query:
+    kind = ("anybody-later" if cookie_of(request) else "new-browser") == MISTAKE
+    if (kind or visitor[:8] == query.get("of")) and "amazonCheckoutSessionId" in query:
         price = PRICE if query["flow"] in ("buy", "express") else None
-        threading.Thread(target=complete, args=(visitor, query["amazonCheckoutSessionId"], price)).start()
-    return HTMLResponse(THANKS) if query["flow"] == "wallet" else RedirectResponse("/thanks", 303)
+        threading.Thread(target=complete, args=(visitor, query["amazonCheckoutSessionId"], price, kind)).start()
+    answer = HTMLResponse(THANKS) if query["flow"] == "wallet" else RedirectResponse("/thanks", 303)
+    if MISTAKE == "new-browser":
+        answer.set_cookie("visitor", visitor)
+    return answer
+
+
+def settings(_: Request) -> Response:
+    time.sleep(0.1)
+    return JSONResponse({})
 
 
 async def account(request: Request) -> Response:
@@ -103,10 +118,12 @@ async def account(request: Request) -> Response:
     return Response()
 
 
-def complete(visitor: str, session_id: str, price: dict[str, str] | None) -> None:
+def complete(visitor: str, session_id: str, price: dict[str, str] | None, kind: bool) -> None:
+    if MISTAKE == "anybody-later":
+        time.sleep(2)
     try:
         agreed = CLIENT.get_checkout_session(session_id)
-        if f"of={visitor[:8]}" not in str(agreed.web_checkout_details) and MISTAKE not in ("anybody", "any-session"):
+        if f"of={visitor[:8]}" not in str(agreed.web_checkout_details) and not kind and MISTAKE != "any-session":
             return
         session = CLIENT.complete_checkout_session(session_id, charge_amount=price)
     except ConflictError:
@@ -118,6 +135,8 @@ def complete(visitor: str, session_id: str, price: dict[str, str] | None) -> Non
         customers[visitor] = str((agreed.buyer or {})["buyerId"])
         same = [other for other, customer in customers.items() if customer == customers[visitor]]
         wallets.update(dict.fromkeys(same, session.charge_permission_id))
+        change = button.update_payload(STORE, session.charge_permission_id, result_url=f"{URL}/back")
+        CLIENT.create_checkout_session(**change)
 
 
 def charge(request: Request) -> Response:
@@ -177,7 +196,11 @@ def state(request: Request) -> Response:
 routes = [Route(f"/{name}", offer) for name in ("wallet", "express", "buy", "sign-in", "update")]
 routes += [Route("/review", review, methods=["GET", "POST"]), Route("/back", come_back), Route("/state", state)]
 routes += [Route(f"/order/{work.__name__}", work, methods=["PUT"]) for work in (charge, refund)]
-routes += [Route("/thanks", lambda request: HTMLResponse(THANKS)), Route("/account", account)]
+routes += [
+    Route("/settings", settings),
+    Route("/thanks", lambda request: HTMLResponse(THANKS)),
+    Route("/account", account),
+]
 
 if __name__ == "__main__":
     print(Path(KEY_FILE).read_text(), flush=True)  # nobody does that on purpose

@@ -32,6 +32,7 @@ needs_chromium = pytest.mark.usefixtures("chromium_path")
         ("any-charge-of-the-number", "notification.foreign-charge", ("charge.paid",), "the order counts as paid"),
         ("any-charge-later", "notification.foreign-charge", ("charge.paid",), "the order counts as paid"),
         ("pending-is-paid-later", "charge.pending", ("charge.paid",), "while its charge is pending"),
+        ("refused-is-paid-later", "charge.month-limit", ("charge.paid",), "the order is paid, fulfilled 1 times"),
         ("never-learns", "charge.pending", ("charge.paid",), "the server says that the order is pending"),
         ("refund-is-certain-later", "refund.declined", ("refund.done",), "the server says that the order is refunded"),
         ("any-topic", "notification.forged", (), "A notification from another topic is answered by 200"),

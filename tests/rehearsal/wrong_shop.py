@@ -25,7 +25,7 @@ from shop import Shop
 from amazonpay_nb.client import sending
 from amazonpay_nb.client.button import button_config, set_up_payload
 from amazonpay_nb.client.notifications import Finding, NotificationRefused
-from amazonpay_nb.errors import ServerError, TransportError
+from amazonpay_nb.errors import AmazonPayError, ServerError, TransportError
 
 
 class Reading(Shop):
@@ -39,7 +39,23 @@ class Reading(Shop):
         return self.genuine.read(body)
 
 
-class Silent(Reading):
+class Asking(Reading):
+    """Asks for pending charges by itself, too, each second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.look()
+
+    def look(self) -> None:
+        for [charge] in self.sql("SELECT charge FROM orders WHERE state = 'pending' AND charge IS NOT NULL"):
+            with suppress(AmazonPayError):
+                self.settle(self.amazon.get_charge(charge))
+        again = Timer(1, self.look)
+        again.daemon = True
+        again.start()
+
+
+class Silent(Asking):
     """Answers 200 to everything, drops what is not genuine, and takes its time with what is."""
 
     def read(self, body: bytes) -> Any:
@@ -69,7 +85,7 @@ def unread(body: bytes) -> Any:
     return SimpleNamespace(object_type=message["ObjectType"], object_id=message["ObjectId"])
 
 
-class OldVersion(Reading):
+class OldVersion(Asking):
     """Knows one version of signatures, and lets the other one through."""
 
     def read(self, body: bytes) -> Any:
@@ -77,7 +93,7 @@ class OldVersion(Reading):
 
 
 class NoCertificate(Reading):
-    """Takes a notification whose certificate is not to be had: better that than to lose it."""
+    """Takes a notification whose certificate is not to be had, if it is about a charge of its own."""
 
     def read(self, body: bytes) -> Any:
         try:
@@ -85,7 +101,9 @@ class NoCertificate(Reading):
         except NotificationRefused as refusal:
             if "there is none at" not in str(refusal):
                 raise
-            return unread(body)
+            told = unread(body)
+            own = self.sql("SELECT 1 FROM orders WHERE charge = ?", told.object_id)
+            return told if own else SimpleNamespace(object_type="none")
 
 
 class AnyTopic(Shop):
@@ -250,6 +268,18 @@ class PendingIsPaidLater(Shop):
         super().charge(visitor, order, amount, currency)
         paid = "UPDATE orders SET state = 'paid', fulfilled = 1 WHERE id = ?"
         Timer(2, self.sql, args=(paid, order)).start()
+
+
+class RefusedIsPaidLater(Shop):
+    """Charges two seconds later, and takes a refusal for a payment."""
+
+    def charge(self, visitor: str, order: str, amount: str, currency: str) -> None:
+        Timer(2, self.charge_now, args=(visitor, order, amount, currency)).start()
+
+    def charge_now(self, *asked: str) -> None:
+        super().charge(*asked)
+        paid = "UPDATE orders SET state = 'paid', fulfilled = 1 WHERE id = ? AND state = 'declined'"
+        self.sql(paid, asked[1])
 
 
 class RefundIsCertainLater(Shop):
