@@ -36,7 +36,6 @@ _SECRET = 100  # characters from the middle of a key, where it is secret: enough
 _NO_PAGE = (404, 405)  # where a buyer is sent to by the server's own addresses
 _PART = Decimal("9.95")  # of an order of 19.99: Amazon itself refuses to refund all of it twice
 
-
 # --- The button: it leads to Amazon by Amazon's script, and the key that signs it stays on the server -----------------
 
 
@@ -188,7 +187,7 @@ def agrees(play: Play, order: Order, above_limit: bool = False, required: bool =
         order = Order(play, order.buyer, CURRENCIES[play.currency].monthly_limit + 1)
     answer = order.act("charge")
     play.expect(answer.is_below(500), f"the action answers {answer.status or 'nothing'}")
-    soon(order.is_decided, PATIENT_SECONDS)
+    soon(order.is_decided, PATIENT_SECONDS if answer.is_below(400) else 1)  # what is refused goes on nowhere
     play.expect(soon(order.agrees), order.situation(answer))
     if required:
         play.charges(answer)

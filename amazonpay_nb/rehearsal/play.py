@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ACT_SECONDS = 3.0  # how long it may take until a server does something about a notification
+_ID = re.compile("[^/?]+-[^/?]+")  # in the path of a call
 
 
 class Play(Books):
@@ -241,10 +242,13 @@ class Play(Books):
 
         def acts(answer: Answer, after: int = 0, seconds: float | None = None) -> bool:
             """Tell whether a call follows about what the message names: a job of the server's may ask for others."""
-            said, first = str(self.exchanges[answer.number - 1]["message"]), after or answer.number
-            ids = partial(re.findall, "[^/?]+-[^/?]+")
-            look = lambda: any(one in said for row in self.calls(after=first) for one in ids(row["path"]))  # noqa: E731
-            return bool(soon(look, ACT_SECONDS if seconds is None else seconds))
+            said = str(self.exchanges[answer.number - 1]["message"])
+
+            def asks() -> bool:
+                paths = (row["path"] for row in self.calls(after=after or answer.number))
+                return any(one in said for path in paths for one in _ID.findall(path))
+
+            return bool(soon(asks, ACT_SECONDS if seconds is None else seconds))
 
         if acts(answer):  # or a job does, or it still is at work on something genuine
             if acts(self.send(sending, MADE_UP)[0]):  # for which no job asks
