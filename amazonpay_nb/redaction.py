@@ -187,12 +187,11 @@ def legible(text: str, longest: int | None = _LONGEST) -> str:
 
 def _redact(value: Any) -> Any:
     if isinstance(value, str):
-        # Written with references or without, it says the same.
-        for text in dict.fromkeys((_REFERENCE.sub(_read, value), value)):
-            is_marked = any(map(_is_marked, {text, _cut_of(text).sub("", text)}))
-            if is_marked and (masked := _redact_text(text)) != text:
-                return masked
-        return value
+        # Written with references or without, it says the same; they stay where they are no part of a secret.
+        masked, read = _redact_marked(value), _REFERENCE.sub(_read, value)
+        if read == value or _REFERENCE.sub(_read, masked) == (masked_read := _redact_marked(read)):
+            return masked
+        return masked_read
     if isinstance(value, Mapping):
         fields = {str(key): item for key, item in value.items()}
         kept = dict(_redact_field(key, item) for key, item in fields.items())
@@ -206,6 +205,10 @@ def _read(reference: re.Match[str]) -> str:
     """Return what a reference stands for, or the reference where HTML, or the rest of a text, would be another then."""
     text = unescape(reference[0]).replace("\xa0", " ")
     return text if text.isprintable() and text == escape(text) != "\\" else reference[0]
+
+
+def _redact_marked(text: str) -> str:
+    return _redact_text(text) if any(map(_is_marked, {text, _cut_of(text).sub("", text)})) else text
 
 
 def _is_marked(text: str) -> bool:

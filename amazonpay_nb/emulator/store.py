@@ -16,7 +16,7 @@ from weakref import WeakSet
 import tenacity
 
 from amazonpay_nb.emulator.records import NOTES, AnyRecord, Record
-from amazonpay_nb.emulator.store_file import SCHEMA, VERSION, content, findings
+from amazonpay_nb.emulator.store_file import IN_USE, SCHEMA, VERSION, content, findings
 from amazonpay_nb.spec.parts import to_json
 
 # How many snapshots are kept; each is a copy in memory, and the oldest one goes first.
@@ -93,10 +93,10 @@ class Store:
                 stop, pause = tenacity.stop_after_delay(10), tenacity.wait_fixed(0.01)
                 tenacity.Retrying(stop=stop, wait=pause, reraise=True)(fcntl.flock, log, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (sqlite3.Error, ValueError, OSError) as error:
-            if "locked" in str(error):  # another emulator has begun it meanwhile
+            if is_used := "locked" in str(error):  # another emulator has begun it meanwhile
                 self._made.clear()
             self.discard()
-            raise sqlite3.DatabaseError(str(error)) from error
+            raise sqlite3.DatabaseError(IN_USE if is_used else str(error)) from error
         self._changed: dict[tuple[str, str], AnyRecord] = {}
         self._settings: dict[str, Any] = {}  # those that were read or set
         (self._planned,) = self._db.execute("SELECT coalesce(max(planned), 0) FROM objects").fetchone()

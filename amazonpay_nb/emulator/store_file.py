@@ -59,6 +59,7 @@ _EVERYTHING = (
 # A command by which what can be read of a log goes into the file that it needs at the end.
 _KEEP = """python3 -c 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute("PRAGMA wal_checkpoint(TRUNCATE)")'"""
 
+IN_USE = "an emulator is using it; stop that first"
 # Whether something is as it should be, and a sentence about it.
 Finding = tuple[bool, str]
 
@@ -141,7 +142,7 @@ def check_unused(path: Path) -> None:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise BlockingIOError(error.errno, "an emulator is using it; stop that first", str(path)) from None
+                raise BlockingIOError(error.errno, IN_USE, str(path)) from None
 
 
 def check_owner(path: Path) -> None:

@@ -154,13 +154,14 @@ class _Making:
             raise ValueError("a OneTime permission needs limits, with an amountLimit")
         fields = row.model_dump(by_alias=True)
         if limit := row.limits and fields["limits"]["amountLimit"]:
-            self.place = (*self.place, "limits", "amountLimit")
+            place, self.place = self.place, (*self.place, "limits", "amountLimit")
             currency = fields["presentmentCurrency"] = limit["currencyCode"]
             self._file.check(currency, region.currencies, *self.place, "currencyCode")
             limits.check_currency(limit, row.presentment_currency or currency, "The permission")
             most = overcharge_limit(CHARGE_CEILINGS[currency], currency)  # the largest order may be overcharged
             if limits.value_of(limit) > most:
                 raise ValueError(f"{limit['amount']} {currency} is more than any order may be; write {most} or less")
+            self.place = place
         details = {name: fields[name] for name in ("presentmentCurrency", "extendExpiration")}
         details["totalOrderAmount"] = limit
         session = documents.checkout_session("", fields | {"paymentDetails": details}, None, world.clock.now())

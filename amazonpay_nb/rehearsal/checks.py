@@ -10,6 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from html import unescape
+from itertools import count
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
@@ -125,7 +126,7 @@ def foreign_session(play: Play, first: Buyer) -> None:
 def _thefts(
     play: Play, first: Buyer, foreign: httpx.URL, thieves: list[tuple[Buyer, httpx.URL]]
 ) -> Iterator[Callable[[], None]]:  # fmt: skip
-    orders, seconds = dict[Order, bool](), 0.0
+    seconds, amounts = 0.0, (USUAL_AMOUNT + number for number in count())  # by which each order's charge is known
     for is_back in (False, True):
         if is_back:
             first.open(first.returned)
@@ -133,13 +134,11 @@ def _thefts(
         thieves.insert(0, (play.buyer(), foreign))
         for thief, url in thieves:
             thief.open(str(url))
-        numbered = enumerate(thieves, len(orders))  # at prices of their own
-        new = {Order(play, thief, USUAL_AMOUNT + number): url is not foreign for number, (thief, url) in numbered}
-        orders |= new
+        orders = {Order(play, thief, next(amounts)): url is not foreign for thief, url in thieves}
         plain = [order for order, advice in orders.items() if not advice]
         if seconds:
             soon(partial(play.steal, plain), seconds)
-        for order in new if play.plan.actions.charge else ():
+        for order in orders if play.plan.actions.charge else ():
             order.act("charge")
         soon(partial(play.steal, plain), CALM_SECONDS)
         yield from (partial(_require_no_theft, play, *row) for row in orders.items())

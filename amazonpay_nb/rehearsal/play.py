@@ -191,9 +191,10 @@ class Play(Books):
 
     def steal(self, orders: Sequence[Order]) -> bool:
         """Tell whether a buyer of some orders has a wallet or has paid, with no other session than the first one's."""
-        # A server that knows a buyer's own session from a review page may complete that.
-        others = "Completed" in map(self.session, self._buyers[1:])
-        return not others and any(self.has_wallet(order.buyer) or order.is_charged() for order in orders)
+        # A server that knows a buyer's own session from a review page may complete that; all of them are one person.
+        if "Completed" in map(self.session, self._buyers[1:]):
+            orders = [order for order in orders if not order.buyer.returned]
+        return any(self.has_wallet(order.buyer) or order.is_charged() for order in orders)
 
     def charges(self, answer: Answer) -> list[dict[str, Any]]:
         """Return the calls by which the server asks for money after an action, or wonder why there are none."""

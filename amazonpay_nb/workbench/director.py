@@ -162,14 +162,16 @@ class Director:
         """Rewind everything on the emulator at the end of the block: objects, clock, journal and the shop's inbox."""
         if self._emulator is None:
             raise _not_here("fork")
+        self.announced()  # what is on its way to the inbox arrives before
         length, passed, snapshot = len(self._journal), len(self.passed), self._emulator.snapshot()
-        memory = self._inbox.memory() if self._inbox else {}
+        inbox, memory = self._inbox, self._inbox.memory() if self._inbox else {}
         try:
             yield
         finally:
+            self.announced()
             self._emulator.restore(snapshot, keep=False)
-            if self._inbox:
-                self._inbox.rewind(memory)
+            if inbox:
+                inbox.rewind(memory)
             self._journal.rewind(length)
             del self.passed[passed:]
 

@@ -328,6 +328,17 @@ def test_a_store_stays_its_emulators_alone(tmp_path: Path, reading: Callable[[Pa
         assert shop.done("getCharge", charge["chargeId"]) == charge
 
 
+def test_a_store_is_in_use_from_the_first_moment(tmp_path: Path) -> None:
+    """Before it has a log, that another emulator could have locked, its file has a lock of SQLite's."""
+    store = tmp_path / "world.db"
+    with closing(sqlite3.connect(store)) as other:
+        store.chmod(0o600)
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.DatabaseError, match="an emulator is using it"):
+            Store(str(store))
+    assert store.exists()
+
+
 def refused(attempt: Callable[..., object], *arguments: Any, **options: Any) -> None:
     with pytest.raises((ValueError, BlockingIOError), match="an emulator is using it"):
         attempt(*arguments, **options)

@@ -146,6 +146,12 @@ def test_a_mistake_fails_its_check(mistake: str, page: str, whose: str, who: str
     assert results[checks[2]].row.severity == ("advice" if mistake == "any-session" else "security")
 
 
+def test_a_first_month_is_no_theft(tmp_path: Path) -> None:
+    """What the buyer pays on coming back may be as much as a stranger has asked for before."""
+    rehearsal = play(tmp_path, "first-month", ("set-up.completes", "set-up.foreign-session"), WHOLE_PLAN)
+    assert [one.status for one in rehearsal.results] == ["passed", "passed"]
+
+
 def test_money_and_books_need_not_change_at_once(tmp_path: Path) -> None:
     """A soft decline is asked for again in the background; for two seconds the money is there, and the note is not."""
     (result,) = play(tmp_path, "asks-again", ("charge.soft-decline",)).results

@@ -351,6 +351,12 @@ def test_a_secret_is_masked_whatever_stands_between_it_and_its_name(text: str) -
     assert (marks.findall(masked), redact(masked)) == (marks.findall(text), masked)
 
 
+def test_references_stay_beside_a_secret() -> None:
+    """They are characters of a page, and of a program, that masks nothing in them."""
+    rest = "caf&eacute;&nbsp;| x&#124;y |\xa0replace('&nbsp;', ' ')"
+    assert redact(f"canary@mail.invalid {rest}") == f"(19 characters) {rest}"
+
+
 @pytest.mark.parametrize("text", TOGETHER)
 def test_what_names_no_secret_is_shown(text: str) -> None:
     """A name alone, a type, a list of names, a program's own words."""

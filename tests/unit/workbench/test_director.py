@@ -139,6 +139,7 @@ def test_a_fork_takes_the_inbox_back(wb: Workbench) -> None:
         wb.director.cause(permission_id, "NonChargeable", "PaymentMethodExpired")
         states = [notice.state_now for notice in asyncio.run(inbox.notified(2))]
         assert states == ["NonChargeable"] * 2
+        wb.director.cause(permission_id, "Closed", "BuyerClosed")  # what is on its way arrives before the end
     assert (inbox.waiting, inbox.objects, len(inbox.received)) == (1, {}, 1)
     wb.client.create_charge(charge_permission_id=permission_id, charge_amount=wb.amount)
     notices = [(notice.verdict, notice.state_now) for notice in asyncio.run(inbox.notified(2))]
