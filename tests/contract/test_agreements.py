@@ -9,6 +9,7 @@ MONTHLY: Json = {
 }  # fmt: skip
 ONCE: Json = {"webCheckoutDetails": {"checkoutReviewReturnUrl": REVIEW}}
 PAID: Json = {"paymentIntent": "AuthorizeWithCapture", "chargeAmount": usd("10.00")}
+TOTAL: Json = {"paymentDetails": {"totalOrderAmount": usd("999.00")}}  # what a one-time permission takes in all
 READY: Json = {"webCheckoutDetails": {"checkoutResultReturnUrl": RESULT}, "paymentDetails": PAID}
 
 
@@ -123,12 +124,16 @@ LATE = [
     ("na", WALLET | purchase(), "consent", MONTHLY, "$14.00"),
     ("na", SET_UP, "consent", {"paymentDetails": PAID}, "You can buy without saving."),
     ("na", SET_UP, "payment-method", {"chargePermissionType": "OneTime", "paymentDetails": PAID}, "$10.00"),
+    ("na", purchase(), "processing", TOTAL, "$999.00"),
+    ("na", purchase(totalOrderAmount=usd("20.00")), "processing", TOTAL, "$999.00"),
+    ("na", WALLET | purchase(), "consent", TOTAL, "$999.00"),
 ]
 
 
 @pytest.mark.parametrize(
     ("region", "body", "page", "change", "says"), LATE,
-    ids=["amount", "amount-challenge", "currency", "once", "monthly", "set-up-pays", "set-up-pays-once"],
+    ids=["amount", "amount-challenge", "currency", "once", "monthly", "set-up-pays", "set-up-pays-once", "total",
+        "total-raised", "total-consent"],
 )  # fmt: skip
 def test_a_button_agrees_to_what_its_page_has_shown(
     request: pytest.FixtureRequest, region: str, body: Json, page: str, change: Json, says: str
@@ -150,9 +155,9 @@ def test_a_button_agrees_to_what_its_page_has_shown(
         assert (shown.status_code, page_of(shown)) == (409, page)
         assert "nothing has been agreed to" in shown.text
         assert says in shown.text
-        paid = {"chargeAmount": details["chargeAmount"]}
+        paid = {name: price for name, price in details.items() if name.endswith("Amount") and price}
         assert refusal(shop.call("completeCheckoutSession", session_id, **paid))[0] == 422
         while not shown.is_redirect:
             shown = buyer.press(shown, **choices | {"action": "pass" if page_of(shown) == "challenge" else "continue"})
         session = shop.done("completeCheckoutSession", session_id, **paid)
-        assert shop.done("getCharge", session["chargeId"])["chargeAmount"] == paid["chargeAmount"]
+        assert shop.done("getCharge", session["chargeId"])["chargeAmount"] == details["chargeAmount"]

@@ -6,7 +6,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from amazonpay_nb.emulator.records import Permission, Session
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.rules import personas, sessions, shipping_areas
+from amazonpay_nb.emulator.rules import limits, personas, sessions, shipping_areas
 from amazonpay_nb.emulator.rules.transitions import move
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.flows import CHANGE_ACTIONS, FLOWS, SIGN_IN, lookup
@@ -55,10 +55,16 @@ class Stay:
         return sessions.only_saves(self.session)
 
     @property
+    def amount(self) -> limits.Price | None:
+        """What the order comes to, where that is known."""
+        return limits.total_of(self.session.document["paymentDetails"])
+
+    @property
     def terms(self) -> str:
         """A digest of what the buyer is to agree to: what is kept, and what is paid."""
-        document = self.session.document
-        terms = document["chargePermissionType"], document["paymentDetails"]["chargeAmount"]
+        terms = [
+            self.session.document[name] for name in ("chargePermissionType", "paymentDetails", "recurringMetadata")
+        ]
         return hashlib.sha256(to_json(terms).encode()).hexdigest()
 
     @property
@@ -152,7 +158,7 @@ class Stay:
         if self.asks_first(name):
             return None
         if self.is_binding(name) and terms != self.terms:
-            problem = "Update Checkout Session has changed the amount or the type since the page was opened."
+            problem = "Update Checkout Session has changed the payment details or the type since the page was opened."
             raise Refusal("InvalidCheckoutSessionStatus", problem, status=409, text="changed")
         actions = {
             "sign-in": self._sign_in,
