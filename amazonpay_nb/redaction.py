@@ -15,8 +15,8 @@ from typing import Any
 from unicodedata import category
 
 _LONGEST = 20_000  # of what is legible
-# What the logs of GitHub and Azure obey: ::add-mask::, ##[group].
-_LOG_COMMAND = re.compile(r"^[ \t]*:(?=:)|#(?=#\[)", re.MULTILINE)
+# What the logs of GitHub, Azure and TeamCity obey: ::add-mask::, ##[group], ##vso[…].
+_LOG_COMMAND = re.compile(r"^[^\S\n]*:(?=:)|#(?=#\w{0,20}\[)", re.MULTILINE)
 MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)|…")  # what a mask leaves
 
 

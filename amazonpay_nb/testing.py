@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -42,7 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def amazonpay_emulator_factory() -> "Iterator[Callable[..., Emulator]]":
+def amazonpay_emulator_factory(pytestconfig: pytest.Config) -> "Iterator[Callable[..., Emulator]]":
     """Return an emulator with an empty world: ``factory(region="eu", https=False, throttle=False, domains=())``.
 
     A second call with the same options empties the same server's world; the servers stop with the session.
@@ -56,6 +57,8 @@ def amazonpay_emulator_factory() -> "Iterator[Callable[..., Emulator]]":
     def factory(**options: Any) -> Emulator:
         if unknown := ", ".join(sorted(set(options) - set(OPTIONS))):
             raise pytest.UsageError(f"amazonpay: there is no option {unknown}; there are {', '.join(OPTIONS)}")
+        if isinstance(file := options.get("world"), str | Path):
+            options["world"] = pytestconfig.rootpath / file
         name = repr(sorted(options.items()))
         emulator, snapshot = servers.get(name, (None, ""))
         if emulator and "world" in options:  # it may hold outcomes and faults, which no snapshot does

@@ -16,8 +16,8 @@ import jinja2
 # Currencies whose sign is clear wherever it is read; others are shown by their code.
 _SYMBOLS = {"EUR": "€", "GBP": "£", "JPY": "¥", "USD": "$"}
 _NO_BREAK = "\u00a0"
-# The script of every page, for the notebook that may have it in a frame.
-FRAMED = Path(__file__).with_name("framed.js").read_text("utf-8")
+# The script of every page.
+PAGE_SCRIPT = Path(__file__).with_name("page.js").read_text("utf-8")
 _ENVIRONMENTS: list[jinja2.Environment] = []
 
 
@@ -27,7 +27,7 @@ def templates(folder: Path, *, html: bool = True) -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         autoescape=html, keep_trailing_newline=not html,  # noqa: S701 (on, unless the caller writes programs)
     )  # fmt: skip
-    environment.globals["framed"] = FRAMED
+    environment.globals["script"] = PAGE_SCRIPT
     _ENVIRONMENTS.append(environment)
     return environment
 

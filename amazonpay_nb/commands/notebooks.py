@@ -21,7 +21,7 @@ _COLD = click.option("--cold", is_flag=True, help="Start every kernel anew, inst
 @click.argument("notebooks", nargs=-1, shell_complete=completion(NOTEBOOKS, files=True))
 @PARAMETER
 @click.option("--jobs", default=2, show_default=True, type=_JOBS, help="Notebooks at the same time.")
-@click.option("--offline", is_flag=True, help="Fail a notebook that tries to connect to another machine.")
+@click.option("--offline", is_flag=True, help="Fail a notebook whose Python code tries to connect to another machine.")
 @click.option("--in-process", is_flag=True, help="No sockets, no threads; leaves 07 and 12 out.")
 @_COLD
 @OUT

@@ -70,8 +70,11 @@ def chromium(path: str | None, emulator: Emulator, *, headed: bool) -> Iterator[
         return
     program = path or program_here(headed=headed)
     with closing(TemporaryFolder(lent=True)) as folder, ExitStack() as stack:
-        with limited_memory(), _temporary_files(folder.path):
-            playwright = stack.enter_context(sync_playwright())
+        with limited_memory(), _variables(folder.path):
+            try:
+                playwright = stack.enter_context(sync_playwright())
+            except Exception as error:  # as bare as that
+                raise ConfigurationError(f"Playwright's own Node does not start: {error}", advice=HOW_TO_GET) from error
         if not program and not headed and not Path(playwright.chromium.executable_path).exists():
             yield f"There is no Chromium. {HOW_TO_GET}"
             return
@@ -99,16 +102,16 @@ def chromium(path: str | None, emulator: Emulator, *, headed: bool) -> Iterator[
 
 
 @contextmanager
-def _temporary_files(place: Path) -> Iterator[None]:
-    """Let a process keep its temporary files there: a signal to our group ends Playwright before it has tidied up."""
-    before = os.environ.get("TMPDIR")
+def _variables(place: Path) -> Iterator[None]:
+    """Let Playwright keep its temporary files there, which a signal ends before it tidies up, and be its own."""
+    names = [name for name in os.environ if name.startswith(("TMPDIR", *_TABLE["for_others"]))]
+    before = {name: os.environ.pop(name) for name in names}
     os.environ["TMPDIR"] = str(place)
     try:
         yield
     finally:
-        os.environ.pop("TMPDIR")
-        if before is not None:
-            os.environ["TMPDIR"] = before
+        del os.environ["TMPDIR"]
+        os.environ.update(before)
 
 
 def _complaint(text: str) -> str:

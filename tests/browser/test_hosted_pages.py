@@ -119,6 +119,19 @@ def test_a_double_click_does_not_answer_the_challenge(wb: Workbench, page: Page)
     expect(page.get_by_role("heading", name="Welcome back")).to_be_visible()
 
 
+def test_a_double_click_on_the_last_button_leads_back_to_the_shop(wb: Workbench, page: Page) -> None:
+    """A second form would take the place of the first one's answer, and end at Amazon's sign-in."""
+    page.goto(set_up(wb).page_url)
+    for name in ("Amazon Pay emulated", "Sign in", "Continue"):
+        press(page, name)
+    forms = list[str]()
+    page.on("request", lambda request: forms.append(request.url) if request.method == "POST" else None)
+    button = page.get_by_role("button", name="Agree and continue")
+    button.evaluate("(button) => { button.click(); setTimeout(() => button.click()); }")
+    expect(page.get_by_role("heading", name="Welcome back")).to_be_visible()
+    assert len(forms) == 1
+
+
 def test_a_buyer_who_cancels_comes_back_with_nothing_saved(wb: Workbench, page: Page) -> None:
     """The cancel button leads to the shop's cancel address and ends the session."""
     visit = set_up(wb)

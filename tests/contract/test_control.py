@@ -322,12 +322,13 @@ class TestJournal:
         """Ids and states, no signature, no body; unauthenticated calls too."""
         na.emulator.reset()
         wallet = na.wallet()
-        na.charge(wallet, key="journal")
+        na.charge(wallet, key="journal", platformId="p" * 5000)
         na.http.post("/v2/charges", headers={"x-amz-pay-idempotency-key": "k" * 5000})
         exchanges = na.emulator.control.get("journal")["exchanges"]
         charge, refused = exchanges[-2:]
         assert (charge["operation"], charge["status"], charge["state"]) == ("createCharge", 201, "Authorized")
         assert charge["ids"]["chargePermissionId"] == wallet
+        assert len(charge["ids"]["platformId"]) == 200
         assert (refused["reasonCode"], len(refused["idempotencyKey"])) == ("MissingHeader", 64)
         text = json.dumps(exchanges)
         assert not any(secret in text for secret in ("Signature=", "ada@example.com", "Ada Example", "Seattle"))

@@ -20,7 +20,7 @@ PAGES = {
     "complains": NOTHING + "<script>setInterval(() => { for (let i = 0; i < 2000; i++) console.log('x') })</script>",
     "throws": NOTHING + "<script>setInterval(() => { for (let i = 0; i < 2000; i++) reportError('x') })</script>",
     "commands a terminal": NOTHING
-    + "<script>console.error('\\x1b]52;c;ZXZpbA==\\x07 and \\u202e\\n::add-mask::##[x]')</script>",
+    + "<script>console.error('\\x1b]52;c;ZXZpbA==\\x07 and \\u202e\\n\\u3000::add-mask::##[x]##vso[y]')</script>",
     "hoards": NOTHING
     + """<script>
       const all = [];

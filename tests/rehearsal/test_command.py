@@ -91,6 +91,17 @@ def test_a_browser_that_does_not_start_is_no_lack_of_one(tmp_path: Path, named: 
     assert not (tmp_path / "out" / "rehearsal.json").exists()
 
 
+def test_playwright_that_does_not_start(tmp_path: Path) -> None:
+    """A sentence; what a job has set for programs of its own does not reach Playwright's."""
+    plan = plan_of(tmp_path, port_for_another())
+    options = {"NODE_OPTIONS": "--require /nowhere/agent.js", "SELENIUM_REMOTE_URL": "http://127.0.0.1:1/wd/hub"}
+    done = run(plan, "--only", "button.signature", **options, PLAYWRIGHT_NODEJS_PATH="/bin/false")
+    assert (done.returncode, "Playwright's own Node does not start: " in done.stderr) == (2, True), done.stderr
+    assert "Traceback" not in done.stderr
+    done = run(plan, "--only", "button.signature", "--browser", "/bin/true", **options)
+    assert "/bin/true is no browser that can be started (" in done.stderr
+
+
 def test_a_browser_that_hangs_at_its_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A time-out, and a sentence."""
     program = tmp_path / "chromium"

@@ -104,7 +104,7 @@ def shop():
     yield f"{server.url}/"
     server.stop()
 
-@pytest.mark.amazonpay(world="shop.yaml")
+@pytest.mark.amazonpay(world="worlds/shop.yaml")
 @pytest.mark.parametrize("time", [1, 2])
 def test_a_world(amazonpay_emulator, amazonpay_client, shop, time):
     amazonpay_emulator.control.post("notifications/endpoint", url=shop)
@@ -124,8 +124,11 @@ def test_each_test_starts_in_the_world_of_a_file(tmp_path: Path, monkeypatch: py
     """With its objects and its outcomes, whatever the test before did; a shop that lives longer believes each one."""
     monkeypatch.setenv("AMAZONPAY_NB_IN_PROCESS", "1")  # there, each of them has the same address
     world = "chargePermissions:\n- chargePermissionId: C01-1000001-0000001\noutcomes: {createCharge: [SoftDeclined]}\n"
-    (tmp_path / "shop.yaml").write_text(world, "utf-8")
-    result = run(suite(tmp_path, WORLD))
+    for name in ("worlds", "elsewhere"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "worlds" / "shop.yaml").write_text(world, "utf-8")
+    suite(tmp_path, WORLD)
+    result = run(tmp_path / "elsewhere", "..")
     assert "2 passed" in result.stdout, result.stdout
 
 

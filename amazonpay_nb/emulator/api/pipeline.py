@@ -237,6 +237,10 @@ def journalize(world: World, operation: Operation, request: ApiRequest, status: 
             "bodyBytes": len(request.body),
             "reasonCode": document.get("reasonCode"),
             "state": (document.get("statusDetails") or {}).get("state"),
-            "ids": {name: value for name, value in document.items() if name.endswith("Id") and isinstance(value, str)},
+            "ids": {
+                name: value[:_LONGEST_PATH]
+                for name, value in document.items()
+                if name.endswith("Id") and isinstance(value, str)
+            },
         }
     )

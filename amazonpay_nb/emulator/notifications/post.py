@@ -23,13 +23,14 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.in_process import NOWHERE, transport_here
 from amazonpay_nb.loopback import no_cookies
 from amazonpay_nb.signing.envelope import Envelope, delivery_headers, unsigned_envelope
-from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, RETRIES, answer_to
+from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, answer_to
 
 # How often a real-time clock checks the agenda.
 TICK_SECONDS = 0.2
-# An endpoint that lets so many deliveries in a row time out is left alone until the next attempt would be made; in an
-# advance of time until that ends, since an advance by days meets very many attempts.
+# An endpoint that lets so many deliveries in a row time out is left alone for a while, since an advance by days meets
+# very many attempts; in seconds of a person's time, who goes on from a breakpoint.
 MOST_TIMEOUTS = 3
+PAUSE_SECONDS = DELIVERY_TIMEOUT_SECONDS
 # How long time and callers wait for deliveries, which have no end beside more traffic than an endpoint takes.
 LONGEST_WAIT_SECONDS = 4 * DELIVERY_TIMEOUT_SECONDS
 _LOG = logging.getLogger("uvicorn.error")
@@ -52,9 +53,8 @@ class Deliveries:
         # Notification and world → what waits in a lane, or is under way.
         self._deliveries: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._ticks: asyncio.Task[None] | None = None
-        self._advances = 0
-        # Endpoint → deliveries in a row that timed out, and when the last one did, by time and by advance of time.
-        self._timeouts: dict[str, tuple[int, datetime, int]] = {}
+        # Endpoint → deliveries in a row that timed out, and until when it is left alone after them, in the loop's time.
+        self._timeouts: dict[str, tuple[int, float]] = {}
         self._problem = ""
 
     def start(self) -> None:
@@ -149,7 +149,6 @@ class Deliveries:
                 raise ValueError(f"the clock cannot be advanced beyond the year {LAST_YEAR}")
             target = self.world.clock.now() + by
             of_world = self.world.outbox.world
-            self._advances += 1
             until = _longest_wait()  # of all its steps
             fired, in_time = [], await self._delivered(until)
             while self.world.outbox.world == of_world and (step := self._fire(target)):
@@ -170,6 +169,9 @@ class Deliveries:
         if notification is None:
             return
         url, envelope = world.merchants[notification.merchant_id].endpoint, {}
+        timeouts, pause_end = self._timeouts.get(url, (0, 0.0))
+        if timeouts >= MOST_TIMEOUTS and asyncio.get_running_loop().time() < pause_end:
+            return  # the next attempt is planned
         copies = notification.notes.copies if url else 0
         if copies:
             topic = topic_of(world, notification.merchant_id)
@@ -183,11 +185,6 @@ class Deliveries:
 
     async def _post(self, url: str, envelope: Envelope) -> int | None:
         """Return the status of the answer, or None without an answer in time."""
-        now = self.world.clock.now()
-        timeouts, last, advance = self._timeouts.get(url, (0, now, 0))
-        is_same_advance = self._lock.locked() and advance == self._advances
-        if timeouts >= MOST_TIMEOUTS and (is_same_advance or last <= now < last + RETRIES[0]):
-            return None
         try:
             async with asyncio.timeout(DELIVERY_TIMEOUT_SECONDS):
                 content, headers = json.dumps(envelope), delivery_headers(envelope)
@@ -195,7 +192,8 @@ class Deliveries:
                     self._timeouts.pop(url, None)
                     return response.status_code
         except (httpx.TimeoutException, TimeoutError):
-            self._timeouts[url] = (self._timeouts.get(url, (0, now, 0))[0] + 1, now, self._advances)
+            pause_end = asyncio.get_running_loop().time() + PAUSE_SECONDS
+            self._timeouts[url] = (self._timeouts.get(url, (0, 0.0))[0] + 1, pause_end)
             return None
         except (httpx.HTTPError, *NOWHERE):
             return None

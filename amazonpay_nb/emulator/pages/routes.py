@@ -32,11 +32,11 @@ from amazonpay_nb.loopback import amazon_host, is_proxied, relative_address, rou
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, PAGES, RETURN_PARAMETER, SIGN_IN
 from amazonpay_nb.spec.notifications import hosts_of
 from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS
-from amazonpay_nb.texts import FRAMED, Texts, page_headers, templates
+from amazonpay_nb.texts import PAGE_SCRIPT, Texts, page_headers, templates
 
 _HERE = Path(__file__).parent
 _PAGES = templates(_HERE)
-_SCRIPT = base64.b64encode(hashlib.sha256(FRAMED.encode()).digest()).decode()
+_SCRIPT = base64.b64encode(hashlib.sha256(PAGE_SCRIPT.encode()).digest()).decode()
 _POLICY = f"default-src 'none'; script-src 'sha256-{_SCRIPT}'; style-src 'unsafe-inline'; base-uri 'none'"
 TEXTS = _HERE / "texts"
 # How many exchanges the first page lists.

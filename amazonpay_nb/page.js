@@ -16,3 +16,13 @@
   addEventListener("message", (event) => event.source === parent && tell());
   addEventListener("load", () => new ResizeObserver(tell).observe(document.body));
 })();
+
+/* A form is sent once: the second press of a double click would take the place of the first one's way to the shop. */
+(function () {
+  const pause = 5000;  // in milliseconds; after it, the first one seems to be lost
+  let sent = -pause;
+  addEventListener("submit", (event) => {
+    if (event.timeStamp < sent + pause) event.preventDefault();
+    else sent = event.timeStamp;
+  });
+})();
