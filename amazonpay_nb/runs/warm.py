@@ -46,7 +46,11 @@ class _Process:
     stdin = stdout = stderr = None
 
     def __init__(self, pid: int) -> None:
-        self.pid, self._handle = pid, os.pidfd_open(pid)
+        try:
+            self.pid, self._handle = pid, os.pidfd_open(pid)
+        except OSError:  # an older system, or what keeps a container in: Jupyter starts another one
+            os.kill(pid, signal.SIGKILL)
+            raise
         weakref.finalize(self, os.close, self._handle)
 
     def poll(self) -> int | None:

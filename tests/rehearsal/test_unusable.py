@@ -90,7 +90,7 @@ def test_a_server_that_is_none(
         (
             "commands a terminal",
             6,
-            "Its console says: \ufffd]52;c;ZXZpbA==\ufffd and \ufffd\n\u3000:\ufffd:add-mask::#\ufffd#[x]#\ufffd#vso[y]",
+            "console says: \ufffd]52;c;ZXZpbA==\ufffd and \ufffd\n\u3000:\ufffd:add-mask::#\ufffd#[x]#\ufffd#vso[y]",
         ),
         ("hoards", 6, "Its console says: it has less than a gigabyte: true"),
         ("downloads", 6, "the client of /file has gone"),

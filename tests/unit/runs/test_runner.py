@@ -186,6 +186,14 @@ class TestRun:
         (run_of_one,) = run([path], {"amount": "15.00"}, out=tmp_path / "out").runs
         assert (run_of_one.status, run_of_one.error) == ("passed", None)
 
+    def test_a_link_to_a_notebook_has_files_of_its_own_beside_it(self, tmp_path: Path) -> None:
+        """As in Jupyter and in nbval."""
+        link = tmp_path / "link.ipynb"
+        link.symlink_to(write(tmp_path / "elsewhere", "it", 'assert open("data.txt").read() == "here"'))
+        (tmp_path / "data.txt").write_text("here", "utf-8")
+        (run_of_it,) = run([link], {}, out=tmp_path / "out").runs
+        assert (run_of_it.status, run_of_it.error) == ("passed", None)
+
     def test_a_text_that_comes_in_pieces_is_kept_whole(self, tmp_path: Path) -> None:
         """Else the same run would give another notebook each time."""
         source = "import sys, time\nfor piece in 'abcdef':\n    print(piece, flush=True)\n    time.sleep(0.25)"

@@ -20,7 +20,7 @@ from jupyter_core.utils import ensure_event_loop
 from nbformat.v4 import new_code_cell, new_notebook
 
 from amazonpay_nb.runs.runner import run
-from amazonpay_nb.runs.warm import WarmProvisioner
+from amazonpay_nb.runs.warm import WarmProvisioner, _Process
 from tests.processes import PATIENCE, until
 
 COMMAND = [sys.executable, "-m", "amazonpay_nb"]
@@ -219,3 +219,12 @@ def test_a_python_that_starts_otherwise_is_no_fork(
     client.wait_for_ready(timeout=PATIENCE)
     reply = ask(client, "import os, sys\nit = os.getppid(), sys.flags.hash_randomization")
     assert reply["user_expressions"]["it"]["data"]["text/plain"] == f"({os.getpid()}, 1)"
+
+
+def test_a_fork_that_cannot_be_watched_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jupyter starts another kernel in its place, and two would answer."""
+    monkeypatch.setattr(os, "pidfd_open", lambda _: os.open("/dev/null/refused", os.O_RDONLY))
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as fork:
+        with pytest.raises(OSError, match="Not a directory"):
+            _Process(fork.pid)
+        assert fork.wait(PATIENCE) == -signal.SIGKILL
