@@ -17,7 +17,7 @@ from amazonpay_nb.spec.flows import PAGES
 from amazonpay_nb.spec.regions import EXAMPLE_ADDRESSES, REGIONS
 from amazonpay_nb.spec.requests import Scope
 from amazonpay_nb.spec.simulations import CardEffect
-from amazonpay_nb.texts import FRAMED, Texts, languages
+from amazonpay_nb.texts import PAGE_SCRIPT, Texts, languages
 from tests.emulated import RESULT, SET_UP, SIGN_IN, SIGNED_IN, Buyer, Json, Shop, end_of_checkout, express, usd
 
 REGION_OF = {language: row.code for row in REGIONS.values() for language in row.languages}
@@ -241,7 +241,7 @@ def _flaws_of(element: Element, ids: list[str]) -> Iterator[str]:
         yield f"an empty {element.tag}"
     if int(values.get("tabindex", "0")) > 0:
         yield "a tab order of its own"
-    if any(name.startswith("on") for name in values) or (element.tag == "script" and element.text != FRAMED):
+    if any(name.startswith("on") for name in values) or (element.tag == "script" and element.text != PAGE_SCRIPT):
         yield "a script"
     targets = [values[name] for name in ("aria-describedby", "aria-labelledby") if name in values]
     targets += [values["href"].removeprefix("#")] if element.tag == "a" else []
