@@ -340,7 +340,7 @@ _ROWS = {
          "429, or 413 for a large one.",
          "tests/contract/test_mobile.py::TestStarting::test_what_nobody_has_signed_is_limited"),
         ("bounds.endpoint", "An endpoint accepts each delivery and never answers.",
-         "After three in a row it is left alone, five seconds each time; nothing waits longer than 20 seconds.",
+         "After three in a row it is left alone for five seconds, or an advance; nothing waits longer than 20.",
          f"{_SNS}test_an_endpoint_that_never_answers_is_left_alone"),
         ("bounds.deliveries", "More is announced than an endpoint can take.",
          "Reading and advancing deal with what was there at the call.",

@@ -27,8 +27,8 @@ from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, answer_to
 
 # How often a real-time clock checks the agenda.
 TICK_SECONDS = 0.2
-# An endpoint that lets so many deliveries in a row time out is left alone for a while, since an advance by days meets
-# very many attempts; in seconds of a person's time, who goes on from a breakpoint.
+# An endpoint that lets so many deliveries in a row time out is left alone for a while: for some seconds of a person's
+# time, who goes on from a breakpoint; in an advance, which meets very many attempts, from its next time-out to its end.
 MOST_TIMEOUTS = 3
 PAUSE_SECONDS = DELIVERY_TIMEOUT_SECONDS
 # How long time and callers wait for deliveries, which have no end beside more traffic than an endpoint takes.
@@ -53,8 +53,9 @@ class Deliveries:
         # Notification and world → what waits in a lane, or is under way.
         self._deliveries: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._ticks: asyncio.Task[None] | None = None
-        # Endpoint → deliveries in a row that timed out, and until when it is left alone after them, in the loop's time.
-        self._timeouts: dict[str, tuple[int, float]] = {}
+        self._advances = 0
+        # Endpoint → deliveries in a row that timed out, end of the pause after them in the loop's time, advance.
+        self._timeouts: dict[str, tuple[int, float, int]] = {}
         self._problem = ""
 
     def start(self) -> None:
@@ -149,6 +150,7 @@ class Deliveries:
                 raise ValueError(f"the clock cannot be advanced beyond the year {LAST_YEAR}")
             target = self.world.clock.now() + by
             of_world = self.world.outbox.world
+            self._advances += 1
             until = _longest_wait()  # of all its steps
             fired, in_time = [], await self._delivered(until)
             while self.world.outbox.world == of_world and (step := self._fire(target)):
@@ -169,9 +171,6 @@ class Deliveries:
         if notification is None:
             return
         url, envelope = world.merchants[notification.merchant_id].endpoint, {}
-        timeouts, pause_end = self._timeouts.get(url, (0, 0.0))
-        if timeouts >= MOST_TIMEOUTS and asyncio.get_running_loop().time() < pause_end:
-            return  # the next attempt is planned
         copies = notification.notes.copies if url else 0
         if copies:
             topic = topic_of(world, notification.merchant_id)
@@ -185,6 +184,11 @@ class Deliveries:
 
     async def _post(self, url: str, envelope: Envelope) -> int | None:
         """Return the status of the answer, or None without an answer in time."""
+        now = asyncio.get_running_loop().time
+        timeouts, pause_end, advance = self._timeouts.get(url, (0, 0.0, 0))
+        is_pause = advance == self._advances if self._lock.locked() else now() < pause_end
+        if timeouts >= MOST_TIMEOUTS and is_pause:
+            return None
         try:
             async with asyncio.timeout(DELIVERY_TIMEOUT_SECONDS):
                 content, headers = json.dumps(envelope), delivery_headers(envelope)
@@ -192,8 +196,8 @@ class Deliveries:
                     self._timeouts.pop(url, None)
                     return response.status_code
         except (httpx.TimeoutException, TimeoutError):
-            pause_end = asyncio.get_running_loop().time() + PAUSE_SECONDS
-            self._timeouts[url] = (self._timeouts.get(url, (0, 0.0))[0] + 1, pause_end)
+            timeouts, *_ = self._timeouts.get(url, (0,))  # again: copies may be sent at once
+            self._timeouts[url] = (timeouts + 1, now() + PAUSE_SECONDS, self._advances)
             return None
         except (httpx.HTTPError, *NOWHERE):
             return None
