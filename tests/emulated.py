@@ -32,6 +32,9 @@ SET_UP: Json = WALLET | {
     "paymentMethodOnFileMetadata": {"setupOnly": True},
     "paymentDetails": {"paymentIntent": "Confirm"},
 }
+MONTHLY: Json = {
+    "chargePermissionType": "Recurring", "recurringMetadata": {"frequency": {"unit": "Month", "value": "1"}},
+}  # fmt: skip
 EVIDENCE: Json = {"evidenceType": "TrackingNumber", "evidenceText": "1Z999AA10123456784"}
 SIGN_IN: Json = {"webCheckoutDetails": {"signInReturnUrl": SIGNED_IN}}
 

@@ -2,11 +2,8 @@
 
 import pytest
 
-from tests.emulated import RESULT, REVIEW, SET_UP, WALLET, Json, Shop, express, page_of, purchase, refusal, usd
+from tests.emulated import MONTHLY, RESULT, REVIEW, SET_UP, WALLET, Json, Shop, express, page_of, purchase, refusal, usd
 
-MONTHLY: Json = {
-    "chargePermissionType": "Recurring", "recurringMetadata": {"frequency": {"unit": "Month", "value": "1"}},
-}  # fmt: skip
 ONCE: Json = {"webCheckoutDetails": {"checkoutReviewReturnUrl": REVIEW}}
 PAID: Json = {"paymentIntent": "AuthorizeWithCapture", "chargeAmount": usd("10.00")}
 TOTAL: Json = {"paymentDetails": {"totalOrderAmount": usd("999.00")}}  # what a one-time permission takes in all
@@ -155,6 +152,7 @@ def test_a_button_agrees_to_what_its_page_has_shown(
         assert (shown.status_code, page_of(shown)) == (409, page)
         assert "nothing has been agreed to" in shown.text
         assert says in shown.text
+        assert details["chargeAmount"]["amount"] in shown.text
         paid = {name: price for name, price in details.items() if name.endswith("Amount") and price}
         assert refusal(shop.call("completeCheckoutSession", session_id, **paid))[0] == 422
         while not shown.is_redirect:

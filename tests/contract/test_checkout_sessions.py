@@ -8,6 +8,7 @@ import pytest
 from amazonpay_nb.spec.money import CURRENCY_DECIMALS
 from tests.emulated import (
     CANCEL,
+    MONTHLY,
     RESULT,
     REVIEW,
     SET_UP,
@@ -492,15 +493,16 @@ class TestCompleting:
         limits = na.done("getChargePermission", permission_id)["limits"]
         assert limits == {"amountLimit": usd("30.00"), "amountBalance": usd("16.00")}
 
-    def test_a_total_below_the_charge_is_refused_at_the_end(self, na: Shop) -> None:
-        """It is taken with the session; nothing is held, and the session stays Open."""
-        before = na.emulator.control.get("objects/charges")
-        session_id = na.visited(purchase(totalOrderAmount=usd("13.99")))
+    @pytest.mark.parametrize("kept", [{}, WALLET, MONTHLY], ids=["once", "wallet", "monthly"])
+    def test_a_total_below_the_charge_is_refused_at_the_end(self, na: Shop, kept: Json) -> None:
+        """It is taken with the session; nothing comes of it, and the session stays Open."""
+        session_id = na.visited(purchase(totalOrderAmount=usd("13.99")) | kept)
+        before = [na.emulator.control.get(f"objects/{kind}") for kind in ("charges", "chargePermissions")]
         amounts = {"chargeAmount": usd("14.00"), "totalOrderAmount": usd("13.99")}
         response = na.call("completeCheckoutSession", session_id, **amounts)
         assert refusal(response) == (400, "TransactionAmountExceeded")
         assert na.state("getCheckoutSession", session_id) == "Open"
-        assert na.emulator.control.get("objects/charges") == before
+        assert [na.emulator.control.get(f"objects/{kind}") for kind in ("charges", "chargePermissions")] == before
 
     def test_nothing_is_final_before_the_buyer_has_been_there(self, na: Shop) -> None:
         """An Open session cannot be completed without the buyer."""

@@ -6,7 +6,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from amazonpay_nb.emulator.records import Permission, Session
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.rules import limits, personas, sessions, shipping_areas
+from amazonpay_nb.emulator.rules import personas, sessions, shipping_areas
 from amazonpay_nb.emulator.rules.transitions import move
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.flows import CHANGE_ACTIONS, FLOWS, SIGN_IN, lookup
@@ -53,11 +53,6 @@ class Stay:
     def set_up_only(self) -> bool:
         """Whether nothing is bought, so that the buyer agrees to save or cancels."""
         return sessions.only_saves(self.session)
-
-    @property
-    def amount(self) -> limits.Price | None:
-        """What the order comes to, where that is known."""
-        return limits.total_of(self.session.document["paymentDetails"])
 
     @property
     def terms(self) -> str:

@@ -45,19 +45,13 @@ def check_currency(amount: Price, expected: str, what: str) -> None:
         raise Refusal("CurrencyMismatch", f"{what} is in {expected}, not in {amount['currencyCode']}.")
 
 
-def total_of(details: dict[str, Any]) -> Price | None:
-    """Return what the order of some payment details comes to, of which ``chargeAmount`` may be a part."""
-    total: Price | None = details["totalOrderAmount"] or details["chargeAmount"]
-    return total
-
-
 def opening_limits(world: World, permission_type: str, details: dict[str, Any], currency: str) -> dict[str, Any]:
     """Return what a new permission shows as its limits: its order's, more where that was allowed, or a month's."""
     limit: Price | None = None
     if permission_type == "Recurring":
         limit = price(money.RECURRING_MONTHLY_LIMITS[world.region.code, currency], like={"currencyCode": currency})
     elif permission_type == "OneTime":
-        limit = total_of(details)
+        limit = details["totalOrderAmount"] or details["chargeAmount"]
         if limit and details["allowOvercharge"]:
             limit = price(money.overcharge_limit(value_of(limit), currency), like=limit)
     return {"amountLimit": limit, "amountBalance": limit}

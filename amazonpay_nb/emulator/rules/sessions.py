@@ -258,6 +258,10 @@ def _check_amounts(session: Session, body: Body) -> None:
         if repeated and (not expected or limits.value_of(repeated) != limits.value_of(expected)):
             was = expected["amount"] if expected else "not set"
             raise Refusal("AmountMismatch", f"{name} {repeated['amount']} differs from the session's: it is {was}.")
+    amount, total = details["chargeAmount"], details["totalOrderAmount"]
+    if total and amount and limits.value_of(amount) > limits.value_of(total):
+        problem = f"chargeAmount {amount['amount']} is more than totalOrderAmount {total['amount']}."
+        raise Refusal("TransactionAmountExceeded", problem)
 
 
 def _permission(world: World, session: Session, outcome: Simulation | None) -> tuple[Permission, Charge | None]:
