@@ -103,7 +103,7 @@ def chromium(path: str | None, emulator: Emulator, *, headed: bool) -> Iterator[
 
 @contextmanager
 def _variables(place: Path) -> Iterator[None]:
-    """Let Playwright keep its temporary files there, which a signal ends before it tidies up, and be its own."""
+    """Give Playwright a place for its files, which a signal keeps it from tidying up, and nothing meant for others."""
     names = [name for name in os.environ if name.startswith(("TMPDIR", *_TABLE["for_others"]))]
     before = {name: os.environ.pop(name) for name in names}
     os.environ["TMPDIR"] = str(place)
