@@ -19,10 +19,10 @@
 
 /* A form is sent once: the second press of a double click would take the place of the first one's way to the shop. */
 (function () {
-  const pause = 5000;  // in milliseconds; after it, the first one seems to be lost
-  let sent = -pause;
+  let sent = false;
   addEventListener("submit", (event) => {
-    if (event.timeStamp < sent + pause) event.preventDefault();
-    else sent = event.timeStamp;
+    if (sent) event.preventDefault();
+    sent = true;
   });
+  addEventListener("pageshow", (event) => { sent &&= !event.persisted; });  // back, a page is as it was left
 })();

@@ -287,5 +287,5 @@ def execute(
         # A graceful end stalls some kernels for three seconds.
         shutdown_kernel="immediate",
         # papermill's cwd= would move the whole process.
-        resources={"metadata": {"path": str(folder.absolute())}},
+        resources={"metadata": {"path": str(folder.resolve())}},
     )  # fmt: skip

@@ -177,7 +177,7 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
     there is none for temporary files.
     """
     started = time.monotonic()
-    home, written = notebook.path.absolute().parent, folder / f"{notebook.path.stem}.ipynb"
+    home, written = notebook.path.parent.resolve(), folder / f"{notebook.path.stem}.ipynb"
     journal = written.with_suffix(".journal.jsonl")
     journal.unlink(missing_ok=True)  # of an earlier run, or somebody else's link
     values, stopped = notebook.values(texts), None
@@ -227,7 +227,7 @@ def keep(
     if failure and failure != failure_of(document):  # no cell shows it, and others see the notebook alone
         notes["failure"] = redact(failure.message)
     write_whole(written, nbformat.writes(document) + "\n")
-    write_whole(written.with_suffix(".html"), notebook_page(document, name, notebook.path.absolute().parent))
+    write_whole(written.with_suffix(".html"), notebook_page(document, name, notebook.path.parent.resolve()))
     parameters, seconds = redact(dict(texts) | notebook.values(texts)), round(time.monotonic() - started, 3)
     about = {"title": title_of(document), "environment": str(settings_of(document).get("environment", ""))}
     return Run(name, parameters, seconds, failure, claims, result_of(document), **about)

@@ -130,7 +130,7 @@ def full(run: Finished) -> str:
             output.data["text/html"] = _ROW.sub(_evidence, "".join(shown))
     # Its pictures' addresses are relative to this folder: a run of the workbook is written elsewhere.
     home = notebooks.notebook_folder().resolve()
-    folder = home if (home / run.path.name).exists() else run.path.absolute().parent
+    folder = home if (home / run.path.name).exists() else run.path.parent.resolve()
     return notebook_page(notebooks.without_links(document), run.path.stem, folder, left_behind=run.brand)
 
 

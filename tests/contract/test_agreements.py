@@ -143,7 +143,8 @@ def test_a_button_agrees_to_what_its_page_has_shown(
         shown = buyer.open(session_id)
         while page_of(shown) != page:
             shown = buyer.press(shown, **choices)
-        shop.done("updateCheckoutSession", session_id, merchantMetadata={"noteToBuyer": "Thank you"})
+        harmless = {"merchantMetadata": {"noteToBuyer": "Thank you"}, "paymentDetails": {"softDescriptor": "SHOP"}}
+        shop.done("updateCheckoutSession", session_id, **harmless)
         details = shop.done("updateCheckoutSession", session_id, **change)["paymentDetails"]
         if action == "cancel":
             assert buyer.press(shown, action="cancel").headers["location"].startswith(RESULT)

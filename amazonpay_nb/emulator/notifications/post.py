@@ -150,9 +150,9 @@ class Deliveries:
                 raise ValueError(f"the clock cannot be advanced beyond the year {LAST_YEAR}")
             target = self.world.clock.now() + by
             of_world = self.world.outbox.world
-            self._advances += 1
             until = _longest_wait()  # of all its steps
             fired, in_time = [], await self._delivered(until)
+            self._advances += 1
             while self.world.outbox.world == of_world and (step := self._fire(target)):
                 fired += step
                 in_time = in_time and await self._delivered(until)

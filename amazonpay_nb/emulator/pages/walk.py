@@ -57,9 +57,9 @@ class Stay:
     @property
     def terms(self) -> str:
         """A digest of what the buyer is to agree to: what is kept, and what is paid."""
-        terms = [
-            self.session.document[name] for name in ("chargePermissionType", "paymentDetails", "recurringMetadata")
-        ]
+        document, amounts = self.session.document, ("chargeAmount", "totalOrderAmount", "allowOvercharge")
+        terms = [document[name] for name in ("chargePermissionType", "recurringMetadata")]
+        terms += [document["paymentDetails"][name] for name in amounts]
         return hashlib.sha256(to_json(terms).encode()).hexdigest()
 
     @property
@@ -153,7 +153,7 @@ class Stay:
         if self.asks_first(name):
             return None
         if self.is_binding(name) and terms != self.terms:
-            problem = "Update Checkout Session has changed the payment details or the type since the page was opened."
+            problem = "Update Checkout Session has changed the amount or the type since the page was opened."
             raise Refusal("InvalidCheckoutSessionStatus", problem, status=409, text="changed")
         actions = {
             "sign-in": self._sign_in,

@@ -187,12 +187,19 @@ class TestRun:
         assert (run_of_one.status, run_of_one.error) == ("passed", None)
 
     def test_a_link_to_a_notebook_has_files_of_its_own_beside_it(self, tmp_path: Path) -> None:
-        """As in Jupyter and in nbval."""
-        link = tmp_path / "link.ipynb"
-        link.symlink_to(write(tmp_path / "elsewhere", "it", 'assert open("data.txt").read() == "here"'))
-        (tmp_path / "data.txt").write_text("here", "utf-8")
+        """As in Jupyter and in nbval; a path may lead up before it leads down."""
+        path = write(tmp_path / "elsewhere", "it", 'assert open("data.txt").read() == "here"')
+        document = nbformat.read(path, as_version=4)
+        document.cells.append(new_markdown_cell("![A dot](dot.png)"))
+        nbformat.write(document, path)
+        (tmp_path / "sub").mkdir()
+        link = tmp_path / "sub" / ".." / "link.ipynb"
+        link.symlink_to(path)
+        for name in ("data.txt", "dot.png"):
+            (tmp_path / name).write_text("here", "utf-8")
         (run_of_it,) = run([link], {}, out=tmp_path / "out").runs
         assert (run_of_it.status, run_of_it.error) == ("passed", None)
+        assert "data:image/png;base64," in (tmp_path / "out" / "link.html").read_text("utf-8")
 
     def test_a_text_that_comes_in_pieces_is_kept_whole(self, tmp_path: Path) -> None:
         """Else the same run would give another notebook each time."""
