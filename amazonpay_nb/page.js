@@ -19,10 +19,11 @@
 
 /* A form is sent once: the second press of a double click would take the place of the first one's way to the shop. */
 (function () {
-  let sent = false;
+  const pause = 30000;  // milliseconds; after it, whoever presses again has stopped the first one, or has no answer
+  let sent = -pause;
   addEventListener("submit", (event) => {
-    if (sent) event.preventDefault();
-    sent = true;
+    if (event.timeStamp < sent + pause) event.preventDefault();
+    else sent = event.timeStamp;
   });
-  addEventListener("pageshow", (event) => { sent &&= !event.persisted; });  // back, a page is as it was left
+  addEventListener("pageshow", (event) => { if (event.persisted) sent = -pause; });  // back, it is as it was left
 })();

@@ -58,7 +58,8 @@ def amazonpay_emulator_factory(pytestconfig: pytest.Config) -> "Iterator[Callabl
         if unknown := ", ".join(sorted(set(options) - set(OPTIONS))):
             raise pytest.UsageError(f"amazonpay: there is no option {unknown}; there are {', '.join(OPTIONS)}")
         if isinstance(file := options.get("world"), str | Path):
-            options["world"] = pytestconfig.rootpath / file
+            places = [folder / file for folder in (pytestconfig.rootpath, Path())]
+            options["world"] = next(filter(Path.exists, places), places[0])
         name = repr(sorted(options.items()))
         emulator, snapshot = servers.get(name, (None, ""))
         if emulator and "world" in options:  # it may hold outcomes and faults, which no snapshot does

@@ -143,8 +143,6 @@ def test_a_button_agrees_to_what_its_page_has_shown(
         shown = buyer.open(session_id)
         while page_of(shown) != page:
             shown = buyer.press(shown, **choices)
-        harmless = {"merchantMetadata": {"noteToBuyer": "Thank you"}, "paymentDetails": {"softDescriptor": "SHOP"}}
-        shop.done("updateCheckoutSession", session_id, **harmless)
         details = shop.done("updateCheckoutSession", session_id, **change)["paymentDetails"]
         if action == "cancel":
             assert buyer.press(shown, action="cancel").headers["location"].startswith(RESULT)
@@ -160,3 +158,21 @@ def test_a_button_agrees_to_what_its_page_has_shown(
             shown = buyer.press(shown, **choices | {"action": "pass" if page_of(shown) == "challenge" else "continue"})
         session = shop.done("completeCheckoutSession", session_id, **paid)
         assert shop.done("getCharge", session["chargeId"])["chargeAmount"] == details["chargeAmount"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"merchantMetadata": {"noteToBuyer": "Thank you"}},
+        {"paymentDetails": {"softDescriptor": "SHOP", "chargeAmount": usd("14.0")}},
+        {"recurringMetadata": {"frequency": None}},
+    ],
+    ids=["note", "descriptor", "null"],
+)
+def test_a_button_agrees_after_an_update_that_concerns_nobody(na: Shop, change: Json) -> None:
+    """The page is the same as before."""
+    session_id, buyer = na.session(purchase()), na.buyer()
+    shown = buyer.press(buyer.open(session_id), action="continue", email=buyer.email)
+    shown = buyer.press(shown, action="continue", card="1111")
+    na.done("updateCheckoutSession", session_id, **change)
+    assert buyer.press(shown, action="continue").is_redirect

@@ -15,6 +15,11 @@ from amazonpay_nb.spec.simulations import CARDS, CardEffect, SimulatedCard
 
 # Cards that let the stay end well and the session badly.
 _ENDINGS = {CardEffect.BUYER_CANCELED: "Cancel", CardEffect.DECLINED: "Decline"}
+# What a buyer agrees to: paths into the session.
+_TERMS = (
+    "chargePermissionType", "recurringMetadata.frequency", "recurringMetadata.amount",
+    "paymentDetails.chargeAmount", "paymentDetails.totalOrderAmount", "paymentDetails.allowOvercharge",
+)  # fmt: skip
 
 
 def returning(address: str, parameter: str, value: str) -> str:
@@ -57,9 +62,7 @@ class Stay:
     @property
     def terms(self) -> str:
         """A digest of what the buyer is to agree to: what is kept, and what is paid."""
-        document, amounts = self.session.document, ("chargeAmount", "totalOrderAmount", "allowOvercharge")
-        terms = [document[name] for name in ("chargePermissionType", "recurringMetadata")]
-        terms += [document["paymentDetails"][name] for name in amounts]
+        terms = [lookup(self.session.document, path) for path in _TERMS]
         return hashlib.sha256(to_json(terms).encode()).hexdigest()
 
     @property
