@@ -495,14 +495,23 @@ class TestCompleting:
 
     @pytest.mark.parametrize("kept", [{}, WALLET, MONTHLY], ids=["once", "wallet", "monthly"])
     def test_a_total_below_the_charge_is_refused_at_the_end(self, na: Shop, kept: Json) -> None:
-        """It is taken with the session; nothing comes of it, and the session stays Open."""
-        session_id = na.visited(purchase(totalOrderAmount=usd("13.99")) | kept)
+        """It is taken with the session; nothing is held, and the session stays Open."""
         before = [na.emulator.control.get(f"objects/{kind}") for kind in ("charges", "chargePermissions")]
+        session_id = na.visited(purchase(totalOrderAmount=usd("13.99")) | kept)
         amounts = {"chargeAmount": usd("14.00"), "totalOrderAmount": usd("13.99")}
         response = na.call("completeCheckoutSession", session_id, **amounts)
         assert refusal(response) == (400, "TransactionAmountExceeded")
         assert na.state("getCheckoutSession", session_id) == "Open"
         assert [na.emulator.control.get(f"objects/{kind}") for kind in ("charges", "chargePermissions")] == before
+
+    @pytest.mark.parametrize(
+        "details", [{"allowOvercharge": True}, {"paymentIntent": "Confirm"}], ids=["more", "later"]
+    )
+    def test_a_total_bounds_what_is_charged_now_and_may_not_be_more(self, na: Shop, details: Json) -> None:
+        """An order that may be overcharged, and one that charges nothing yet."""
+        amounts = {"chargeAmount": usd("14.00"), "totalOrderAmount": usd("13.99")}
+        session_id = na.visited(purchase(totalOrderAmount=usd("13.99"), **details))
+        assert na.done("completeCheckoutSession", session_id, **amounts)["statusDetails"]["state"] == "Completed"
 
     def test_nothing_is_final_before_the_buyer_has_been_there(self, na: Shop) -> None:
         """An Open session cannot be completed without the buyer."""

@@ -463,13 +463,18 @@ def test_an_endpoint_that_never_answers_is_left_alone(shop: Shop, monkeypatch: p
         shop.emulator.clock.advance("P1D")
         assert callers(silent) == 1
         assert statuses(announced(shop)[-1]) == [None] * (1 + len(RETRIES))
-        monkeypatch.setattr(post, "PAUSE_SECONDS", 0)
         shop.emulator.control.post(f"notifications/{rows[0]['notificationId']}/redeliver")
         assert callers(silent) == 1
-        monkeypatch.setattr(post, "MOST_TIMEOUTS", 1)  # of which there are more
+        shop.emulator.clock.advance("P1D")
+        assert callers(silent) == post.MOST_TIMEOUTS - 1
         shop.charge(wallet, "0.01")
         assert statuses(announced(shop)[-1]) == [None]
-        assert callers(silent) == 1
+        assert callers(silent) == 0
+        monkeypatch.setattr(post, "PAUSE_SECONDS", 0)
+        for attempt in (lambda: shop.emulator.clock.advance("P1D"), lambda: shop.charge(wallet, "0.01")):
+            attempt()
+            announced(shop)
+            assert callers(silent) == 1
 
 
 def callers(server: socket.socket) -> int:

@@ -18,7 +18,7 @@ _ENDINGS = {CardEffect.BUYER_CANCELED: "Cancel", CardEffect.DECLINED: "Decline"}
 # What a buyer agrees to: paths into the session.
 _TERMS = (
     "chargePermissionType", "recurringMetadata.frequency", "recurringMetadata.amount",
-    "paymentDetails.chargeAmount", "paymentDetails.totalOrderAmount", "paymentDetails.allowOvercharge",
+    "paymentDetails.chargeAmount", "paymentDetails.totalOrderAmount",
 )  # fmt: skip
 
 

@@ -184,7 +184,8 @@ def agree(world: World, session: Session) -> None:
     """Let the buyer's stay end well; what is to be paid is held from now on, instead of what was held before."""
     session.notes.agreed = True
     move(world, session, "Agree")
-    if body := _first_charge(session):
+    # More than the whole order is not held, which is what the merchant hears on completing the session.  [inferred]
+    if (body := _first_charge(session)) and not _exceeds_total(session):
         permission = new_permission(world, session)
         payments.hold_charge(world, permission, body | {"chargePermissionId": permission.id}, session.id)
 
@@ -258,9 +259,8 @@ def _check_amounts(session: Session, body: Body) -> None:
         if repeated and (not expected or limits.value_of(repeated) != limits.value_of(expected)):
             was = expected["amount"] if expected else "not set"
             raise Refusal("AmountMismatch", f"{name} {repeated['amount']} differs from the session's: it is {was}.")
-    amount, total = details["chargeAmount"], details["totalOrderAmount"]
-    if total and amount and limits.value_of(amount) > limits.value_of(total):
-        problem = f"chargeAmount {amount['amount']} is more than totalOrderAmount {total['amount']}."
+    if _exceeds_total(session):
+        problem = f"chargeAmount {body['chargeAmount']['amount']} is more than totalOrderAmount, the whole order."
         raise Refusal("TransactionAmountExceeded", problem)
 
 
@@ -294,9 +294,8 @@ def _permission(world: World, session: Session, outcome: Simulation | None) -> t
     calendar.open_calendar(world, permission)
     move(world, permission, _COMPLETE, flags=("chargeAmount",) if charge else ())
     if first and not charge:
-        return permission, payments.create_charge(
-            world, permission, first | {"chargePermissionId": permission.id}, outcome
-        )
+        first |= {"chargePermissionId": permission.id}
+        return permission, payments.create_charge(world, permission, first, outcome)
     charge = next(iter(world.store.children("Charge", permission.id)), None)
     if charge and first["captureNow"]:
         payments.capture(world, charge, first["chargeAmount"], None)
@@ -325,6 +324,13 @@ def new_permission(world: World, session: Session, permission_id: str = "") -> P
         values["paymentMethodOnFileMetadata"] = values["recurringMetadata"] = None
     shown = documents.new("Charge Permission", permission_id, now, values)
     return Record("Charge Permission", permission_id, session.merchant_id, shown, PermissionNotes(notes.card, ledger))
+
+
+def _exceeds_total(session: Session) -> bool:
+    """Tell whether a session charges more than the whole order that it names."""
+    details, first = session.document["paymentDetails"], _first_charge(session)
+    total = None if details["allowOvercharge"] else details["totalOrderAmount"]
+    return bool(first and total and limits.value_of(first["chargeAmount"]) > limits.value_of(total))
 
 
 def _first_charge(session: Session) -> Body:
