@@ -94,6 +94,8 @@ class MerchantAccount:
     def session(self, *, pay: bool = False, updates: str = "") -> str:
         """Create a Checkout Session: for a set-up, a purchase that can wait, or a wallet's new payment method."""
         body = set_up_payload(self.emulator.store_id, result_url=_RESULT)
+        if self.amount["currencyCode"] != self.region.ledger_currencies[0]:  # which only a button can name
+            body["paymentDetails"]["presentmentCurrency"] = self.amount["currencyCode"]
         if updates:
             body = repair_payload(self.region, self.emulator.store_id, updates, result_url=_RESULT)
         if pay:

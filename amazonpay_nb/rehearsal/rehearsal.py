@@ -16,7 +16,7 @@ from threading import current_thread, main_thread
 from typing import Any
 from urllib.parse import urlsplit
 
-from amazonpay_nb.errors import LocalError
+from amazonpay_nb.errors import ConfigurationError, LocalError
 from amazonpay_nb.redaction import legible, redact
 from amazonpay_nb.rehearsal import checks
 from amazonpay_nb.rehearsal.browser import chromium
@@ -184,6 +184,8 @@ def _rehearse(
 ) -> Rehearsal:  # fmt: skip
     started, results = time.monotonic(), list[Result]()
     with wired(file, env_file) as (emulator, server), chromium(browser, emulator, headed=headed) as opened:
+        if isinstance(opened, str) and (headed or browser not in (None, "none")):  # who asks for one wants its checks
+            raise ConfigurationError(opened)
         play = Play(file.plan, emulator, server.http, opened)
         if file.plan.buttons and not isinstance(opened, str):
             _look_for_buttons(file, play, server)

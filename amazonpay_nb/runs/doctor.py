@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 from amazonpay_nb.emulator import Emulator
@@ -27,18 +28,22 @@ def examine(browser: str | None) -> list[Finding]:
     now = datetime.now(UTC)
     clock = f"The clock says {now:%Y-%m-%d %H:%M} UTC; Amazon refuses dates in the future."
     here = [python, *map(_extra, EXTRAS), *_kernel(), _loopback(), *_ways(), *_places()]
-    return [*here, Finding(now.year >= 2026, clock), _browser(browser), *_account()]
+    return [*here, Finding(now.year >= 2026, clock), *_browser(browser), *_account()]
 
 
-def _browser(program: str | None) -> Finding:
+def _browser(program: str | None) -> Iterator[Finding]:
+    if not find_spec("playwright"):  # the row of its extra says so
+        return
     if not program:
-        return Finding(True, "No Chromium is on the PATH.")
+        yield Finding(True, "No Chromium is on the PATH.")
+        return
     try:
         subprocess.run([program, "--version"], capture_output=True, check=True, timeout=_BROWSER_SECONDS)  # noqa: S603
     except (OSError, subprocess.SubprocessError) as error:
         said = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip().partition("\n")[0] or error
-        return Finding(False, f"{program} does not start, so that no rehearsal can use it: {said}")
-    return Finding(True, f"{program} can play the buyers of a rehearsal.")
+        yield Finding(False, f"{program} does not start, so that no rehearsal can use it: {said}")
+    else:
+        yield Finding(True, f"{program} can play the buyers of a rehearsal.")
 
 
 def _extra(name: str) -> Finding:

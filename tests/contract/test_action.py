@@ -46,13 +46,14 @@ class Runner:
     def step(self, step: Mapping[str, Any], **inputs: str) -> "subprocess.CompletedProcess[str]":
         """Run one step, with the options that the runner gives to bash."""
         values = {name: row["default"] for name, row in ACTION["inputs"].items()} | inputs
-        context = {"github.action_path": str(self.source)} | {f"inputs.{name}": value for name, value in values.items()}
+        context = {f"inputs.{name}": value for name, value in values.items()}
         variables = {name: EXPRESSION.sub(lambda at: context[at[1]], text) for name, text in step["env"].items()}
         script = self.folder / "script.sh"
         script.write_text(step["run"], "utf-8")
         return subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)], cwd=self.folder, text=True,
-            capture_output=True, env=self.variables | variables, timeout=PATIENCE, check=False,
+            capture_output=True, env=self.variables | {"GITHUB_ACTION_PATH": str(self.source)} | variables,
+            timeout=PATIENCE, check=False,
         )  # fmt: skip
 
     def outputs(self) -> dict[str, str]:
@@ -97,9 +98,16 @@ def test_no_script_has_an_expression() -> None:
     """An expression would be replaced in the script's text, and an input would be run."""
     for step in ACTION["runs"]["steps"]:
         assert "${{" not in step["run"]
-        known = {"github.action_path", *(f"inputs.{name}" for name in ACTION["inputs"])}
-        assert {*EXPRESSION.findall(str(step["env"]))} <= known
+        # In a job that has a container, an expression has the paths outside of it, and a variable those within.
+        assert {*EXPRESSION.findall(str(step["env"]))} <= {f"inputs.{name}" for name in ACTION["inputs"]}
     assert [step["if"] for step in (START, RUN)] == ["inputs.what == 'emulator'", "inputs.what != 'emulator'"]
+
+
+@pytest.mark.parametrize("python", ["/bin/false", "python-of-nobody"])
+def test_a_python_that_will_not_do(tmp_path: Path, python: str) -> None:
+    """One that says no to its version, and one that is not there: a sentence for both."""
+    done = Runner(tmp_path, tmp_path).step(INSTALL, python=python)
+    assert (done.returncode, "no Python of 3.11 or newer" in done.stdout) == (2, True), done.stdout + done.stderr
 
 
 def test_it_installs_what_there_is() -> None:

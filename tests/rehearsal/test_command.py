@@ -102,6 +102,15 @@ def test_playwright_that_does_not_start(tmp_path: Path) -> None:
     assert "/bin/true is no browser that can be started (" in done.stderr
 
 
+@pytest.mark.parametrize("options", [["--browser", "/bin/true"], ["--headed"]], ids=["browser", "headed"])
+def test_a_browser_that_is_asked_for_needs_playwright(tmp_path: Path, options: list[str]) -> None:
+    """Nothing that needs a buyer would be tried, and the run green."""
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['playwright'] = None\n", "utf-8")
+    done = run(plan_of(tmp_path, port_for_another()), *options, PYTHONPATH=str(tmp_path))
+    assert (done.returncode, "Playwright is not installed." in done.stderr) == (2, True), done.stdout + done.stderr
+    assert not (tmp_path / "out" / "rehearsal.json").exists()
+
+
 def test_a_browser_that_hangs_at_its_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A time-out, and a sentence."""
     program = tmp_path / "chromium"

@@ -666,6 +666,13 @@ def test_the_doctor_starts_the_browser(tmp_path: Path) -> None:
         assert f"✗ {program} does not start, so that no rehearsal can use it: libnss3.so: no such" in done.stdout
 
 
+def test_the_doctor_promises_no_buyer_without_playwright(tmp_path: Path) -> None:
+    """A browser alone plays none."""
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['playwright'] = None\n", "utf-8")
+    done = run("doctor", env=os.environ | {"PYTHONPATH": str(tmp_path), "CHROMIUM": "/bin/true"})
+    assert (done.returncode, "buyers of a rehearsal" in done.stdout) == (0, False), done.stdout
+
+
 def test_the_doctor_looks_for_the_certificates_of_an_emulator_that_has_ended() -> None:
     """Their variable is left in a shell, and every program that asks another machine fails."""
     done = run("doctor", env=os.environ | {"SSL_CERT_FILE": "/nowhere/ca.pem"})
