@@ -19,7 +19,7 @@ from amazonpay_nb.client.wire import signing_steps
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import http_client
-from tests.emulated import EVIDENCE, Json, Shop, charge_in, dispute_in, refusal, usd
+from tests.emulated import EVIDENCE, SET_UP, Json, Shop, charge_in, dispute_in, refusal, usd
 from tests.processes import ENDLESS, endless
 
 SETTLEMENT = "_GET_FLAT_FILE_OFFAMAZONPAYMENTS_SANDBOX_SETTLEMENT_DATA_"
@@ -269,6 +269,24 @@ class TestSettlement:
         assert set(file["SettlementId"][:2]) == {paid[0]["settlementId"]}
         within = get(shop, "/v2/disbursements?startTime=20260130T000000Z&endTime=20260301T000000Z&pageSize=1")
         assert within["disbursements"] == paid[1:]
+
+    def test_the_bank_gets_the_currency_of_the_account(self) -> None:
+        """What buyers paid and got back in dollars, at 1.1 for a euro, with what was paid in euros."""
+        with Emulator("eu", seed=7) as emulator, Shop(emulator) as shop:
+            details = {"paymentIntent": "Confirm", "presentmentCurrency": "USD"}
+            wallet = shop.wallet(SET_UP | {"paymentDetails": details})
+            charge = shop.charge(wallet, "110.00", "USD", captureNow=True)["chargeId"]
+            refunded(shop, charge, "11.00")
+            shop.charge(shop.wallet(), "10.00", "EUR", captureNow=True)
+            emulator.clock.advance("P15D")
+            (paid,) = get(shop, "/v2/disbursements")["disbursements"]
+            assert (paid["amount"], paid["currencyCode"]) == ("100.00", "EUR")
+            month = report(shop, startTime="20260110T000000Z", endTime="20260205T000000Z")
+            file = read_settlement(address(shop, month["reportDocumentId"]))
+            assert set(file["SettlementId"]) == {paid["settlementId"]}
+            assert [*zip(file["CurrencyCode"], map(str, file["TransactionAmount"]), strict=True)] == [
+                ("USD", "110.00"), ("USD", "-11.00"), ("EUR", "10.00"),
+            ]  # fmt: skip
 
     def test_japan_is_settled_every_two_weeks(self) -> None:
         """Not daily, as the Japanese edition of the guide has it."""

@@ -10,6 +10,7 @@ from math import ceil
 
 from amazonpay_nb.emulator.clock import zulu
 from amazonpay_nb.emulator.records import AnyRecord
+from amazonpay_nb.emulator.rules import limits
 from amazonpay_nb.emulator.rules.documents import SETTLEMENT
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.money import COUNTING, Counts, format_amount, taken_back
@@ -19,8 +20,9 @@ from amazonpay_nb.spec.states import MACHINES
 _HELD = timedelta(days=14)
 # What each kind of object is in the file.
 _TYPES = {"Charge": "Capture", "Refund": "Refund", "Dispute": "Chargeback"}
-# Money that came in or went out at one time, on account of a charge, and when that is settled under which id.
-Transaction = namedtuple("Transaction", "at type id charge amount currency settled settlement")
+# Money that came in or went out at one time, on account of a charge: what the buyer and what the bank sees of it, and
+# when that is settled under which id.
+Transaction = namedtuple("Transaction", "at type id charge amount currency paid ledger settled settlement")
 
 
 def transactions(world: World, merchant_id: str) -> Iterator[Transaction]:
@@ -29,13 +31,17 @@ def transactions(world: World, merchant_id: str) -> Iterator[Transaction]:
     moved = [(at, sign, price, record) for record in mine for at, sign, price in _posted(record)]
     booked, period = sorted(moved, key=lambda row: row[0]), timedelta(days=world.region.settlement_days)
     for at, sign, price, record in booked:
-        currency = price["currencyCode"]
         charge = record if record.kind == "Charge" else world.find("Charge", record.parent, merchant_id)
         first = datetime.fromisoformat(booked[0][0]) + _HELD
         settled = first + period * max(0, ceil((datetime.fromisoformat(at) - first) / period))
-        settlement = world.ids.digits(11, merchant_id, currency, settled.isoformat())
-        amount = sign * Decimal(price["amount"])
-        yield Transaction(at, _TYPES[record.kind], record.id, charge, amount, currency, settled, settlement)
+        currency = price["currencyCode"]
+        ledger = charge.notes.ledger or currency
+        settlement = world.ids.digits(11, merchant_id, ledger, settled.isoformat())
+        converted = limits.converted(price, ledger).get("convertedAmount", price["amount"])
+        amount, paid = (sign * Decimal(text) for text in (price["amount"], converted))
+        yield Transaction(
+            at, _TYPES[record.kind], record.id, charge, amount, currency, paid, ledger, settled, settlement
+        )
 
 
 def _posted(record: AnyRecord) -> Iterator[tuple[str, int, dict[str, str]]]:
@@ -77,7 +83,7 @@ def disbursements(world: World, merchant_id: str) -> Iterator[dict[str, str]]:
     """Yield what was paid to the bank, the oldest first; a balance below zero waits for better days."""
     sums: dict[tuple[datetime, str, str], Decimal] = defaultdict(Decimal)
     for row in transactions(world, merchant_id):
-        sums[row.settled, row.currency, row.settlement] += row.amount
+        sums[row.settled, row.ledger, row.settlement] += row.paid
     balances: dict[str, Decimal] = defaultdict(Decimal)
     for (settled, currency, settlement), amount in sorted(sums.items()):
         balances[currency] += amount
