@@ -154,6 +154,15 @@ class TestRefunds:
         assert refusal(na.call("createRefund", chargeId=charge, refundAmount=usd("12.11")))[0] == 400
         na.done("createRefund", chargeId=charge, refundAmount=usd("12.10"))
 
+    def test_what_was_refunded_and_taken_back_leaves_nothing(self, na: Shop) -> None:
+        """A bank may take back what the buyer already has: then nothing is left, and not less."""
+        charge = charge_in(na, "Captured")
+        na.done("createRefund", chargeId=charge, refundAmount=usd("10.00"))
+        na.emulator.control.post("disputes", chargeId=charge)
+        response = na.call("createRefund", chargeId=charge, refundAmount=usd("0.01"))
+        assert refusal(response) == (400, "TransactionAmountExceeded")
+        assert ": 0.00 USD can still be refunded" in response.json()["message"]
+
 
 class TestEvidence:
     """Texts and files."""

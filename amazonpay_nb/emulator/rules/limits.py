@@ -163,7 +163,8 @@ def check_refund(world: World, charge: Charge, amount: Price) -> None:
     disputes = world.store.children("Dispute", charge.id)
     left = most - sum((*earlier, *(money.taken_back(row.document) for row in disputes)), Decimal(0))
     if value_of(amount) > left:
-        problem = f"Charge {charge.id} was captured with {captured['amount']}: {left} {currency} can still be refunded."
+        rest = money.format_amount(max(left, Decimal(0)), currency)
+        problem = f"Charge {charge.id} was captured with {captured['amount']}: {rest} {currency} can still be refunded."
         raise Refusal("TransactionAmountExceeded", problem)
     if len(refunds) >= money.MAX_REFUNDS_ON_A_CHARGE:  # the declined ones, too
         problem = f"Charge {charge.id} has had {money.MAX_REFUNDS_ON_A_CHARGE} refunds."
