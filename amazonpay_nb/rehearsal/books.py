@@ -1,6 +1,6 @@
 """What is seen in a rehearsal: everything that was asked and answered, and the emulator's books."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from secrets import token_hex
@@ -12,7 +12,7 @@ import httpx
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.rehearsal.plan import Plan
-from amazonpay_nb.rehearsal.server import Answer, Failed, ask, path_of_url, soon
+from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, ask, path_of_url, soon
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import region as region_of
 
@@ -84,10 +84,15 @@ class Books:
             self.control.post("faults", **self._fault | {"times": 0})
             self._fault = {}
 
-    def expect(self, condition: object, seen: str, *, advice: bool = False) -> None:
+    def need(self, condition: object, reason: str) -> None:
+        """Give the check up for a *reason*, unless a condition holds."""
+        if not condition:
+            raise NotTried(reason)
+
+    def expect(self, condition: object, seen: str, *, evidence: Sequence[int] = (), advice: bool = False) -> None:
         """Fail with what was *seen*, unless a condition holds."""
         if not condition:
-            raise Failed(seen, advice=advice)
+            raise Failed(seen, evidence=evidence, advice=advice)
 
     def never(self, look: Callable[[], object], seen: str, *, patient: bool = False, advice: bool = False) -> None:
         """Fail where something is so, or becomes so soon or, for the *patient*, in a while."""

@@ -21,7 +21,7 @@ from amazonpay_nb.rehearsal.books import CALM_SECONDS, PATIENT_SECONDS
 from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Subject
 from amazonpay_nb.rehearsal.order import USUAL_AMOUNT, Order
-from amazonpay_nb.rehearsal.play import Play
+from amazonpay_nb.rehearsal.play import NO_CAPTURE, Play
 from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, soon
 from amazonpay_nb.signing.steps import Algorithm
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
@@ -110,13 +110,13 @@ def reload(play: Play, buyer: Buyer) -> None:
 
 
 def foreign_session(play: Play, first: Buyer) -> None:
-    if not (play.plan.actions.state or play.plan.actions.charge):
-        raise NotTried("the plan has neither an action state nor charge, which show whose a wallet is.")
+    shows = play.plan.actions.state or play.plan.actions.charge
+    play.need(shows, "the plan has neither an action state nor charge, which show whose a wallet is.")
     page = play.plan.buttons[0] if play.page == "update" else ""
     second, third = play.agreed(page), play.agreed(page)
     for buyer in (first, second, third):  # at a review page, nobody has a wallet yet
-        if buyer.reviews and not buyer.is_amazon(buyer.come_back(lost=True)):
-            raise NotTried("no order is placed: see express.completes.")
+        placed = not buyer.reviews or buyer.is_amazon(buyer.come_back(lost=True))
+        play.need(placed, "no order is placed: see express.completes.")
     foreign, own = (httpx.URL(buyer.returned) for buyer in (first, third))
     mixed = own.copy_set_param(RETURN_PARAMETER, foreign.params.get(RETURN_PARAMETER, ""))
     # Each address has a thief of its own, since a wallet may come late.
@@ -204,6 +204,16 @@ def pending(play: Play) -> None:
         play.expect(order.agrees(), order.situation())
 
 
+def captured(play: Play, order: Order) -> None:
+    answer = order.act("charge")
+    play.need(soon(partial(play.calls, "captureCharge", answer.number)), NO_CAPTURE)
+    play.emulator.clock.advance("PT1M")
+    answer = order.act("charge")  # as a buyer does who comes again
+    soon(order.is_over, PATIENT_SECONDS)
+    order.let_expire()
+    play.expect(soon(order.agrees) and answer.is_below(500), order.situation(answer))
+
+
 def same_order_twice(play: Play, order: Order) -> None:
     for _ in range(2):
         order.act("charge")
@@ -273,8 +283,7 @@ def forged(play: Play) -> None:
 def duplicate(play: Play, order: Order) -> None:
     answers(play, [order.charge], "duplicate")
     soon(order.is_decided)
-    if "fulfilled" not in order.statement():
-        raise NotTried("the action state does not say how often an order was fulfilled.")
+    play.need("fulfilled" in order.statement(), "the action state does not say how often an order was fulfilled.")
     order.expect_once(patient=True)
 
 
@@ -298,9 +307,8 @@ def unknown_object(play: Play, about: list[Subject]) -> None:
 
 
 def foreign_charge(play: Play, order: Order) -> None:
-    number = (play.objects("charges")[-1].get("merchantMetadata") or {}).get("merchantReferenceId")
-    if not number:
-        raise NotTried("the charge has no merchantReferenceId, so that nothing tells whose order it pays for.")
+    number = (play.objects("charges")[-1].get("merchantMetadata") or {}).get("merchantReferenceId", "")
+    play.need(number, "the charge has no merchantReferenceId, so that nothing tells whose order it pays for.")
     play.send(SENDINGS[0], play.other_shop(number)[1])
     seen = "the order counts as paid, for which another shop's charge was captured"
     play.never(partial(order.says, "paid"), seen, patient=True)
@@ -311,8 +319,7 @@ def fast_answer(play: Play, about: list[Subject]) -> None:
     slowest = max(answers, key=lambda answer: answer.seconds)
     seen = f"the slowest of {len(answers)} answers takes {slowest.seconds:.1f} s"
     play.expect(slowest.seconds <= LATE_SECONDS and slowest.status, seen)
-    if slowest.seconds > FAST_SECONDS:
-        raise Failed(seen, evidence=[slowest.number], advice=True)
+    play.expect(slowest.seconds <= FAST_SECONDS, seen, evidence=[slowest.number], advice=True)
 
 
 def gets_object(play: Play, order: Order) -> None:
@@ -328,20 +335,16 @@ def gets_object(play: Play, order: Order) -> None:
 def algorithm(play: Play) -> None:
     rows = [row for row in play.exchanges if row.get("algorithm") and row["by"] != "rehearsal"]
     used = {row["algorithm"]: row["number"] for row in rows}
-    if not used:
-        raise NotTried("the server has signed nothing; play other checks with this one.")
+    play.need(used, "the server has signed nothing; play other checks with this one.")
     old = sorted(set(used) - {Algorithm.V2})
-    if old:
-        raise Failed(f"{' and '.join(old)} is used", evidence=[used[name] for name in old])
+    play.expect(not old, f"{' and '.join(old)} is used", evidence=[used[name] for name in old])
 
 
 def idempotency_key(play: Play) -> None:
     rows = [row for row in play.calls(after=0) if OPERATIONS[row["operation"]].idempotency is Idempotency.REQUIRED]
-    if not rows:
-        raise NotTried("the server has sent no request that needs a key; play other checks with this one.")
+    play.need(rows, "the server has sent no request that needs a key; play other checks with this one.")
     without = [row for row in rows if not row["idempotencyKey"]]
     again = [row for row in rows if row["reasonCode"] == "DuplicateIdempotencyKey"]
     for problem, wrong in (("has no idempotency key", without), ("comes with the key of another request", again)):
-        if wrong:
-            title = OPERATIONS[wrong[0]["operation"]].title
-            raise Failed(f"{title} {problem}", evidence=[row["number"] for row in wrong])
+        title = OPERATIONS[(wrong or rows)[0]["operation"]].title
+        play.expect(not wrong, f"{title} {problem}", evidence=[row["number"] for row in wrong])

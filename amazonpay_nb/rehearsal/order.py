@@ -1,12 +1,14 @@
 """An order of a rehearsal: what the server is asked for, what it says, and what the emulator's books say."""
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
+from amazonpay_nb.emulator.remote import ControlError
 from amazonpay_nb.rehearsal.books import Books, is_refusal
 from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import Subject
-from amazonpay_nb.rehearsal.server import Answer, NotTried, soon
+from amazonpay_nb.rehearsal.server import Answer, soon
 from amazonpay_nb.spec.money import counted_in_month, format_amount
 
 USUAL_AMOUNT = Decimal("19.99")  # which times 100 is 1998 and a rest, where it is binary
@@ -30,9 +32,15 @@ class Order:
     def refund(self, **values: str) -> Answer:
         """Ask the server for a refund that Amazon accepts."""
         answer = self.act("refund", **values)
-        if not soon(lambda: any(not is_refusal(row) for row in self.books.calls("createRefund"))):
-            raise NotTried("the server has sent no Create Refund that Amazon accepts: see refund.done.")
+        accepted = soon(lambda: any(not is_refusal(row) for row in self.books.calls("createRefund")))
+        self.books.need(accepted, "the server has sent no Create Refund that Amazon accepts: see refund.done.")
         return answer
+
+    def let_expire(self) -> None:
+        """Let what is only held go back to the buyer, as after 30 days, but today: a server may refuse later news."""
+        for charge in self._charges():
+            with suppress(ControlError):  # whose money is taken, or was never there
+                self.books.control.post(f"charges/{charge['chargeId']}", state="Canceled", reasonCode="ExpiredUnused")
 
     @property
     def charge(self) -> Subject:
@@ -43,6 +51,9 @@ class Order:
     def _charges(self) -> list[dict[str, Any]]:
         """Return those that came since there is this order."""
         return self.books.objects("charges")[self._first :]
+
+    def _states(self) -> list[str]:
+        return [row["statusDetails"]["state"] for row in self._charges()]
 
     def money(self) -> Decimal:
         """Return what they hold or have taken, which is what uses up a month's limit."""
@@ -91,6 +102,10 @@ class Order:
         """Tell whether the server says how it ended."""
         return not self.says(None, "pending")
 
+    def is_over(self) -> bool:
+        """Tell whether its money is taken, and not only held, or the server says that it never will be."""
+        return self.says("declined") or "Captured" in self._states()
+
     def is_paid(self) -> bool:
         """Tell whether the money is there, exactly, from the buyer's wallet, and the server does not deny it."""
         silent, right = self.books.plan.actions.state is None, self.money() == self.amount and not any(self._oddities())
@@ -111,8 +126,7 @@ class Order:
     def situation(self, answer: Answer | None = None) -> str:
         """Return what is the case, after an action if any, as a sentence."""
         clause = f"; {self.words()}" if self.books.plan.actions.state else ""
-        states = [row["statusDetails"]["state"] for row in self._charges()]
-        charges = ", ".join(map(str.__add__, states, self._oddities())) or "none"
+        charges = ", ".join(map(str.__add__, self._states(), self._oddities())) or "none"
         action = f"; the action answers {answer.status or 'nothing'}" if answer else ""
         money = f"{self.money()} of {self.price} is held or taken (charges: {charges})"
         return f"{money}{clause}{action}{self.books.refusal()}."

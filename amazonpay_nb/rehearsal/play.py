@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ACT_SECONDS = 3.0  # how long it may take until a server does something about a notification
+NO_CAPTURE = (
+    "the server has sent no Capture Charge. Where captureNow does not take the money, it has to be captured "
+    "within 30 days, or goes back to the buyer."
+)
 _ID = re.compile("[^/?]+-[^/?]+")  # in the path of a call
 
 
@@ -69,8 +73,8 @@ class Play(Books):
         page = page or self.page
         buyer = self.wallet(self._first_page) if page == "update" else self.buyer()
         visit = buyer.press(page)
-        if not buyer.is_amazon(visit):
-            raise NotTried(f"the button does not lead to Amazon's pages ({visit}): see button.signature.")
+        seen = f"the button does not lead to Amazon's pages ({visit})"
+        self.need(buyer.is_amazon(visit), f"{seen}: see button.signature.")
         return buyer
 
     def agreed(self, page: str = "") -> Buyer:
@@ -83,14 +87,20 @@ class Play(Books):
         """Return a buyer who has saved a wallet."""
         buyer = self.at_amazon(page)
         buyer.approve()
-        if not soon(lambda: self.is_saved(buyer)):
-            raise NotTried(f"no set-up ends well: see {(page or self.page).replace('_', '-')}.completes.")
+        check = f"{(page or self.page).replace('_', '-')}.completes"
+        self.need(soon(lambda: self.is_saved(buyer)), f"no set-up ends well: see {check}.")
         buyer.permission = self.objects("chargePermissions")[-1]["chargePermissionId"]
         return buyer
 
     def order(self) -> Order:
         """Return an order of a buyer who has saved a wallet."""
         return Order(self, self.wallet())
+
+    def order_to_capture(self) -> Order:
+        """Return an order, unless other checks have shown that the server sends no Capture Charge."""
+        if any(row["state"] for row in self.calls("createCharge", after=0)):
+            self.need(self.calls("captureCharge", after=0), NO_CAPTURE)
+        return self.order()
 
     def order_of_one_of_two(self) -> Order:
         """Return an order of a buyer after whom another one has saved a wallet."""
@@ -102,8 +112,8 @@ class Play(Books):
         order = self.order()
         before = len(self.objects("charges"))  # of the purchase that the wallet came with
         order.act("charge")
-        if not soon(lambda: self.states("charges")[before:] == ["Captured"]):
-            raise NotTried("no charge is captured: see charge.paid.")
+        captured = soon(lambda: self.states("charges")[before:] == ["Captured"])
+        self.need(captured, "no charge is captured: see charge.paid.")
         soon(order.is_paid)
         return order
 
@@ -124,8 +134,7 @@ class Play(Books):
             if any(("Charge", row["state"]) in PENDING for row in calls):
                 tried += 1
                 yield order
-        if not tried:
-            raise NotTried("no charge is pending: that takes either captureNow or canHandlePendingAuthorization.")
+        self.need(tried, "no charge is pending: that takes either captureNow or canHandlePendingAuthorization.")
 
     def strangers(self) -> list[Subject]:
         """Make objects of another shop in a clean world: what is still set for the server would befall them."""
@@ -198,9 +207,9 @@ class Play(Books):
 
     def charges(self, answer: Answer) -> list[dict[str, Any]]:
         """Return the calls by which the server asks for money after an action, or wonder why there are none."""
-        if calls := soon(lambda: self.calls("createCharge", after=answer.number)):
-            return calls
-        raise NotTried("the server has sent no Create Charge: see charge.paid.")
+        calls = soon(lambda: self.calls("createCharge", after=answer.number))
+        self.need(calls, "the server has sent no Create Charge: see charge.paid.")
+        return calls
 
     # --- Notifications ---
 

@@ -49,6 +49,16 @@ def test_a_server_that_refunds_again_by_itself_is_right(tmp_path: Path, monkeypa
 
 
 @pytest.mark.browser
+@needs_chromium
+@pytest.mark.usefixtures("unhurried")
+def test_a_server_that_captures_by_a_second_call_is_right(tmp_path: Path) -> None:
+    """Where Amazon declines that later, or fails, it looks at the answer, and asks again."""
+    names = [f"charge.{name}" for name in ("paid", "pending", "capture-declined", "capture-server-error")]
+    rehearsal = rehearse(plan(tmp_path, mistake="second-call"), only=names)
+    assert {one.row.id: (one.status, one.seen) for one in rehearsal.results} == dict.fromkeys(names, ("passed", ""))
+
+
+@pytest.mark.browser
 @pytest.mark.usefixtures("unhurried")
 def test_the_browser_that_playwright_brings_plays_behind_a_proxy(
     chromium_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

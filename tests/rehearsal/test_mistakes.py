@@ -43,6 +43,8 @@ needs_chromium = pytest.mark.usefixtures("chromium_path")
         ("binary-cents", "charge.paid", (), "19.98 of 19.99 USD is held or taken"),
         ("cancel-nowhere", "set-up.cancel", ("set-up.declined",), "The buyer gets 404 at /wallets"),
         ("all-back", "refund.lost-answer", ("refund.done",), "19.99 of 9.95 USD is refunded"),
+        ("capture-not-looked-at", "charge.capture-declined", (), "(charges: Declined); the server says that the order"),
+        ("capture-not-looked-at", "charge.capture-server-error", (), "(charges: Canceled); the server says that the"),
         ("key-as-one-line", "button.no-secret", ("button.signature",), "The private key is in what the browser got"),
         ("key-in-a-header", "button.no-secret", ("button.signature",), "The private key is in what the browser got"),
     ],
