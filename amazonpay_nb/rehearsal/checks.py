@@ -209,7 +209,7 @@ def captured(play: Play, order: Order) -> None:
     play.need(soon(partial(play.calls, "captureCharge", answer.number)), NO_CAPTURE)
     play.emulator.clock.advance("PT1M")
     answer = order.act("charge")  # as a buyer does who comes again
-    soon(order.is_over, PATIENT_SECONDS)
+    order.expect_once(patient=True)  # and a job has time to make it again
     order.let_expire()
     play.expect(soon(order.agrees) and answer.is_below(500), order.situation(answer))
 

@@ -52,9 +52,6 @@ class Order:
         """Return those that came since there is this order."""
         return self.books.objects("charges")[self._first :]
 
-    def _states(self) -> list[str]:
-        return [row["statusDetails"]["state"] for row in self._charges()]
-
     def money(self) -> Decimal:
         """Return what they hold or have taken, which is what uses up a month's limit."""
         right = (row for row in self._charges() if _currency(row) == self.books.currency)
@@ -102,10 +99,6 @@ class Order:
         """Tell whether the server says how it ended."""
         return not self.says(None, "pending")
 
-    def is_over(self) -> bool:
-        """Tell whether its money is taken, and not only held, or the server says that it never will be."""
-        return self.says("declined") or "Captured" in self._states()
-
     def is_paid(self) -> bool:
         """Tell whether the money is there, exactly, from the buyer's wallet, and the server does not deny it."""
         silent, right = self.books.plan.actions.state is None, self.money() == self.amount and not any(self._oddities())
@@ -126,7 +119,8 @@ class Order:
     def situation(self, answer: Answer | None = None) -> str:
         """Return what is the case, after an action if any, as a sentence."""
         clause = f"; {self.words()}" if self.books.plan.actions.state else ""
-        charges = ", ".join(map(str.__add__, self._states(), self._oddities())) or "none"
+        states = [row["statusDetails"]["state"] for row in self._charges()]
+        charges = ", ".join(map(str.__add__, states, self._oddities())) or "none"
         action = f"; the action answers {answer.status or 'nothing'}" if answer else ""
         money = f"{self.money()} of {self.price} is held or taken (charges: {charges})"
         return f"{money}{clause}{action}{self.books.refusal()}."

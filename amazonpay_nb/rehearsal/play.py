@@ -97,8 +97,8 @@ class Play(Books):
         return Order(self, self.wallet())
 
     def order_to_capture(self) -> Order:
-        """Return an order, unless other checks have shown that the server sends no Capture Charge."""
-        if any(row["state"] for row in self.calls("createCharge", after=0)):
+        """Return an order, unless other checks have shown that the server needs no Capture Charge."""
+        if any(row["state"] == "Captured" for row in self.calls("createCharge", after=0)):
             self.need(self.calls("captureCharge", after=0), NO_CAPTURE)
         return self.order()
 

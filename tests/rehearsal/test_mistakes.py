@@ -45,6 +45,7 @@ needs_chromium = pytest.mark.usefixtures("chromium_path")
         ("all-back", "refund.lost-answer", ("refund.done",), "19.99 of 9.95 USD is refunded"),
         ("capture-not-looked-at", "charge.capture-declined", (), "(charges: Declined); the server says that the order"),
         ("capture-not-looked-at", "charge.capture-server-error", (), "(charges: Canceled); the server says that the"),
+        ("error-of-capture-declines", "charge.capture-server-error", (), "The buyer pays, or gets the goods, more"),
         ("key-as-one-line", "button.no-secret", ("button.signature",), "The private key is in what the browser got"),
         ("key-in-a-header", "button.no-secret", ("button.signature",), "The private key is in what the browser got"),
     ],

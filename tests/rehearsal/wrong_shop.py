@@ -342,6 +342,21 @@ class CaptureNotLookedAt(SecondCall):
         pass
 
 
+class ErrorOfCaptureDeclines(SecondCall):
+    """Takes any error of a capture for a decline, and charges anew when the buyer asks again."""
+
+    def charge(self, visitor: str, order: str, amount: str, currency: str) -> Any:
+        again = "UPDATE orders SET state = 'pending', charge = NULL, key = ? WHERE id = ? AND state = 'declined'"
+        self.sql(again, right.new_idempotency_key(), order)
+        return super().charge(visitor, order, amount, currency)
+
+    def settle(self, charge: Any) -> None:
+        try:
+            super().settle(charge)
+        except AmazonPayError:
+            self.sql("UPDATE orders SET state = 'declined' WHERE charge = ?", charge.charge_id)
+
+
 class OneCurrency(Shop):
     """Takes Swedish kronor for whatever is asked for."""
 
