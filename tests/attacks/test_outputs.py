@@ -23,7 +23,7 @@ from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.emulator.app import build_app
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.errors import ServerError
+from amazonpay_nb.errors import NotFoundError, ServerError
 from amazonpay_nb.loopback import LoopbackServer
 from amazonpay_nb.runs.failure import Failure
 from amazonpay_nb.runs.report import Run, Summary, write_report
@@ -49,6 +49,8 @@ def test_a_failure_is_logged_without_the_buyers_token(caplog: pytest.LogCaptureF
     with AmazonPayClient(
         with_id(keys, key_id), environment="emulator", base_url=server.url, sleep=lambda seconds: None
     ) as client:
+        with pytest.raises(NotFoundError):  # it is up; a store that is closed before would keep it down
+            client.get_buyer("nobody")
         world.store.close()
         with caplog.at_level(logging.INFO), pytest.raises(ServerError):
             client.get_buyer(TOKEN)
