@@ -501,6 +501,7 @@ class TestCompleting:
         amounts = {"chargeAmount": usd("14.00"), "totalOrderAmount": usd("13.99")}
         response = na.call("completeCheckoutSession", session_id, **amounts)
         assert refusal(response) == (400, "TransactionAmountExceeded")
+        assert "14.00 is more than totalOrderAmount 13.99" in response.json()["message"]
         assert na.state("getCheckoutSession", session_id) == "Open"
         assert [na.emulator.control.get(f"objects/{kind}") for kind in ("charges", "chargePermissions")] == before
 

@@ -49,6 +49,8 @@ CHECKS = {
 }
 # Where nobody gets to Amazon, or no refund is asked for, more cannot be tried.
 HIDE_OTHERS = {"unsigned-change", "never-refunded"}
+# What is tried where captureNow does not take the money.
+SECOND_CALLS = {"charge.capture-declined", "charge.capture-server-error"}
 # In short, one of eight, and of the checks that which finds it: a buyer who saves a wallet and pays notices nothing.
 HAPPY = ["set-up.completes", "charge.paid"]
 TRIED = ["impatient", *list(CHECKS)[:: size(8, 1)]]
@@ -75,4 +77,4 @@ def test_a_mistake_fails_its_check_and_no_other(mistake: str) -> None:
     assert failed.keys() == meant, failed
     if mistake not in HIDE_OTHERS:
         untried = {one.row.id for one in rehearsal.results if one.status == "not-tried"}
-        assert {name for name in untried if "capture" not in name} == set()  # captureNow takes the money
+        assert untried == (SECOND_CALLS if EDITION == "long" else set())

@@ -239,8 +239,7 @@ def _check_repeated(session: Session, body: Body) -> None:
             raise Refusal("InvalidParameterValue", f"{name} differs from the session's: it is {details[name]}.")
     if (data := session.document["supplementaryData"]) and body.get("supplementaryData") != data:
         if not body.get("supplementaryData"):
-            problem = "supplementaryData is missing: repeat the supplementaryData of the session."
-            raise Refusal("MissingParameterValue", problem)
+            raise Refusal("MissingParameterValue", "supplementaryData is missing: repeat that of the session.")
         raise Refusal("InvalidParameterValue", "supplementaryData differs from the session's: repeat it as it is.")
 
 
@@ -260,7 +259,8 @@ def _check_amounts(session: Session, body: Body) -> None:
             was = expected["amount"] if expected else "not set"
             raise Refusal("AmountMismatch", f"{name} {repeated['amount']} differs from the session's: it is {was}.")
     if _exceeds_total(session):
-        problem = f"chargeAmount {body['chargeAmount']['amount']} is more than totalOrderAmount, the whole order."
+        amount, total = (body[name]["amount"] for name in ("chargeAmount", "totalOrderAmount"))
+        problem = f"chargeAmount {amount} is more than totalOrderAmount {total}, the whole order."
         raise Refusal("TransactionAmountExceeded", problem)
 
 
