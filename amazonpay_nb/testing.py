@@ -155,12 +155,12 @@ class NotificationInbox:
         from starlette.applications import Starlette
 
         from amazonpay_nb.client.notifications import NotificationReader
-        from amazonpay_nb.loopback import http_client, route, serve
+        from amazonpay_nb.loopback import Guard, http_client, route, serve
 
         self.notifications: list[Notification] = []
         self._arrival = threading.Condition()
         site = Starlette(routes=[route("POST", "/", self._receive)])
-        self._server = serve(site, in_process=emulator.in_process).start()
+        self._server = serve(Guard(site), in_process=emulator.in_process).start()
         self.url = f"{self._server.url}/"
         topic = emulator.control.post("notifications/endpoint", url=self.url)["topicArn"]
         self._reader = NotificationReader(

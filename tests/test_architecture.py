@@ -28,6 +28,8 @@ BESIDE_THE_ROOMS = {
 MAY_PRINT = {PACKAGE / "runs" / "runner.py"}
 # The only function that writes an object's state: everything else asks it for a transition.
 STATE_WRITER = ("emulator/rules/transitions.py", "move")
+# What bounds the bodies that a server takes, and knows the names that it answers to; `build_app` returns a `Gateway`.
+GUARDS = {"Guard", "build_app"}
 # Made or downloaded, not part of the repository.
 NOT_OURS = {
     ".cache",
@@ -139,6 +141,22 @@ def awaits_in_transactions(path: Path) -> Iterator[str]:
 def test_nobody_waits_in_a_transaction() -> None:
     """What others do meanwhile would be part of it, and be undone with it although it was answered."""
     assert [place for path in MODULES for place in awaits_in_transactions(path)] == []
+
+
+def unguarded(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        match node:
+            case ast.Call(func=ast.Name(id="serve" | "LoopbackServer"), args=[ast.Call(func=ast.Name(id=wraps)), *_]):
+                if wraps not in GUARDS:
+                    yield f"{module_id(path)}:{node.lineno}"
+            case ast.Call(func=ast.Name(id="serve" | "LoopbackServer")):
+                yield f"{module_id(path)}:{node.lineno}"
+
+
+def test_every_server_has_a_guard() -> None:
+    """It answers to names of this machine alone, and collects no body without an end."""
+    places = [place for path in MODULES if path != PACKAGE / "loopback.py" for place in unguarded(path)]
+    assert places == []
 
 
 def prints(path: Path) -> Iterator[str]:

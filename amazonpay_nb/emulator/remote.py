@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-import httpx
-
+from amazonpay_nb.limits import whole
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.data import start_of
+
+# Bytes: an advance of the clock names all that fell due, which can be 100,000 events and more.
+_LONGEST_ANSWER = 128 * 1024 * 1024
 
 
 class ControlError(Exception):
@@ -40,17 +42,19 @@ class Control:
 
     def get(self, path: str) -> Any:
         """Read something."""
-        return self._answer(self._http.get(f"{self.url}/{path}"))
+        return self._answer("GET", path)
 
     def post(self, path: str, **body: Any) -> Any:
         """Change something."""
-        return self._answer(self._http.post(f"{self.url}/{path}", json=body))
+        return self._answer("POST", path, json=body)
 
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
 
-    def _answer(self, response: httpx.Response) -> Any:
+    def _answer(self, method: str, path: str, **content: Any) -> Any:
+        request = self._http.build_request(method, f"{self.url}/{path}", **content)
+        response = whole(self._http, request, longest=_LONGEST_ANSWER)
         try:
             answer: dict[str, Any] = {**response.json()}
         except (ValueError, TypeError, RecursionError):

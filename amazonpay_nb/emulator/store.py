@@ -154,6 +154,13 @@ class Store:
         self._changed.pop((record.kind, record.id), None)
         self._db.execute("DELETE FROM objects WHERE kind = ? AND id = ?", (record.kind, record.id))
 
+    def delete_with_children(self, kind: str, ids: str) -> None:
+        """Forget the objects of *kind* among *ids*, a list as JSON, and what belongs to them."""
+        self._flush()
+        among = "IN (SELECT value FROM json_each(?))"
+        query = f"DELETE FROM objects WHERE (kind = ? AND id {among}) OR (parent != '' AND parent {among})"  # noqa: S608
+        self._db.execute(query, (kind, ids, ids))
+
     def children(self, kind: str, parent: str) -> list[AnyRecord]:
         """Return the objects of *kind* that belong to *parent*, in order of creation."""
         self._flush()
@@ -172,6 +179,7 @@ class Store:
         self._flush()
         query = (
             "SELECT id FROM objects WHERE kind = ? AND id IN (SELECT value FROM json_each(?)) AND instr(document, ?)"
+            " ORDER BY rowid"
         )
         return [row[0] for row in self._db.execute(query, (kind, ids, text))]
 

@@ -17,7 +17,7 @@ from amazonpay_nb.client.guide import Step, decide, repair_payload
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ApiError, NotFoundError, TransportError
-from amazonpay_nb.loopback import http_client, serve
+from amazonpay_nb.loopback import Guard, http_client, serve
 from amazonpay_nb.shop import buyer
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import Resource
@@ -73,7 +73,7 @@ class MerchantAccount:
         self._wallet = ""
         self._listens, self._announced = listens, ""
         if listens:
-            endpoint = serve(Starlette(routes=[Mount("/", Response())]), in_process=emulator.in_process).start()
+            endpoint = serve(Guard(Starlette(routes=[Mount("/", Response())])), in_process=emulator.in_process).start()
             resources.callback(endpoint.stop)
             emulator.control.post("notifications/endpoint", url=f"{endpoint.url}/")
             resources.callback(emulator.control.post, "notifications/endpoint", url=None)

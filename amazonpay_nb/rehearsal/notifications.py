@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.lessons.account import MerchantAccount
-from amazonpay_nb.loopback import LoopbackServer
+from amazonpay_nb.loopback import Guard, LoopbackServer
 from amazonpay_nb.signing.envelope import EnvelopeSigner, delivery_headers, unsigned_envelope
 from amazonpay_nb.spec.data import as_kind, data_row, read
 
@@ -69,7 +69,7 @@ class Stranger:
         self._signer, self.visits = _strange_signer(), 0  # how often the certificate was fetched
         issued = emulator.folder / "server.pem"
         site = Starlette(routes=[Route(self._signer.path, self._certificate)])
-        server = LoopbackServer(site, certificate=str(issued) if issued.exists() else None).start()
+        server = LoopbackServer(Guard(site), certificate=str(issued) if issued.exists() else None).start()
         self.sign, self.close = self._signer.sign, server.stop
         # By https where the emulator has an authority; another name than its own, which may be at any port.
         self.url = server.url.replace("127.0.0.1", "localhost") + self._signer.path

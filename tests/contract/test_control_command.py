@@ -2,18 +2,19 @@
 
 import json
 from collections.abc import Iterator
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
 from amazonpay_nb.cli import main
 from amazonpay_nb.commands.control import control
-from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.emulator import Emulator, remote
 from amazonpay_nb.loopback import LoopbackServer
 from amazonpay_nb.spec.notifications import DRILLS
 from tests.emulated import Shop, charge_in
@@ -168,6 +169,20 @@ def test_another_server_is_at_its_port(tmp_path: Path, answer: str) -> None:
     result = run("clock", file=file)
     other.stop()
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+
+
+def test_an_answer_without_an_end_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What listens there may send more than a machine has room for."""
+    monkeypatch.setattr(remote, "_LONGEST_ANSWER", 1024 * 1024)
+    file, sent = tmp_path / "ready.json", count()
+    pieces = (b"x" * 65_536 for _ in takewhile(lambda number: number < 10_000, sent))
+    other = LoopbackServer(Starlette(routes=[Route("/clock", lambda _: StreamingResponse(pieces))])).start()
+    with Emulator("na", seed=7) as emulator:
+        file.write_text(json.dumps(emulator.ready() | {"controlUrl": other.url}))
+    result = run("clock", file=file)
+    other.stop()
+    assert (result.exit_code, "does not answer (ReadTimeout)" in result.stderr) == (2, True)
+    assert next(sent) < 1_000
 
 
 def test_the_commands_are_the_documented_ones() -> None:

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.emulator.pages import entry
 from tests.emulated import (
     ADDRESS,
     CANCEL,
@@ -89,6 +90,22 @@ class TestStarting:
             assert shop.clicked(SET_UP)  # buttons have places of their own
             emulator.clock.advance("P2D")
             assert start(shop).status_code == 200
+
+    def test_what_strangers_have_ended_does_not_pile_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The latest stay, for a merchant who looks at one; a start that is refused in between changes nothing."""
+        monkeypatch.setattr(entry, "_MAX_STARTED", 5)
+        in_pounds = SET_UP_IN_APP | {"paymentDetails": {"paymentIntent": "Confirm", "presentmentCurrency": "GBP"}}
+        with Emulator("na", seed=7) as emulator, Shop(emulator) as shop:
+            signed, ended = shop.session(), list[str]()
+            for _ in range(4):
+                begun = [started(shop) for _ in range(5)]
+                for session_id in begun:
+                    shop.buyer().walk(session_id, sign_in="cancel")
+                assert start(shop, in_pounds).json()["reasonCode"] == "CurrencyMismatch"
+                ended += begun
+            still_open = started(shop)
+            found = [shop.call("getCheckoutSession", one).status_code for one in (signed, *ended, still_open)]
+            assert found == [200, *[404] * 15, *[200] * 6]
 
     def test_the_link_opens_amazons_pages(self, shop: Shop) -> None:
         """And the app gets the buyer back by its own link."""

@@ -217,6 +217,23 @@ def test_an_inbox(amazonpay_emulator, amazonpay_inbox, time):
     with pytest.raises(AssertionError, match="0 of 1 notifications arrived"):
         amazonpay_inbox.wait(timeout=0.01)
 """
+STRANGERS = """
+import httpx
+from amazonpay_nb.loopback import MAX_BODY_BYTES
+
+def test_strangers_at_an_inbox(amazonpay_inbox):
+    pieces = (b"x" * 65_536 for _ in range(100))
+    for content in (b"x" * (MAX_BODY_BYTES + 1), pieces):
+        assert httpx.post(amazonpay_inbox.url, content=content).status_code == 413
+    page = {"origin": "https://elsewhere.example"}
+    assert httpx.post(amazonpay_inbox.url, content=b"{}", headers=page).status_code == 403
+"""
+
+
+def test_an_inbox_collects_nothing_huge_and_nothing_of_other_pages(tmp_path: Path) -> None:
+    """Its port is open to everybody on the machine while a test runs."""
+    result = run(suite(tmp_path, STRANGERS))
+    assert "1 passed" in result.stdout, result.stdout
 
 
 ON_ITS_WAY = """

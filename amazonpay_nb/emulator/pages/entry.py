@@ -21,7 +21,7 @@ from amazonpay_nb.spec.requests import ButtonPayload, MobilePayload, ProductType
 # The algorithm that checkout.js assumes if the page names none.
 _DEFAULT_ALGORITHM = "AMZN-PAY-RSASSA-PSS"
 # Nobody signs an app's start call, and a signed button can be posted again and again: the size of such a call, and the
-# number of open sessions that come from each of the two.
+# number of open sessions that come from each of the two, and of those that were canceled.
 _MAX_START_BYTES, _MAX_STARTED = 16 * 1024, 1000
 
 
@@ -86,14 +86,19 @@ def _opened(world: World, merchant: Merchant, fields: dict[str, Any], payload: A
     )  # fmt: skip
     session.notes.language = fields.get("checkoutLanguage") or region.default_language
     opened.append(session.id)
+    # A stranger can end one, too: a merchant who looks at what became of it finds the latest.
+    if old := (canceled := world.started["canceled"])[:-_MAX_STARTED]:
+        world.store.delete_with_children(CHECKOUT_SESSION, to_json(old))
+        del canceled[:-_MAX_STARTED]
     return session
 
 
 def _with_room(world: World, origin: str) -> list[str]:
     """Return the ids of the sessions of all buttons or apps, with room for one more: those that are over make it."""
-    ids = world.started[origin]
+    ids, store = world.started[origin], world.store
     if len(ids) >= _MAX_STARTED:
-        have, store = to_json(ids), world.store
+        have = to_json(ids)
+        world.started["canceled"] += store.among(CHECKOUT_SESSION, have, '"state":"Canceled"')
         ids[:] = store.among(CHECKOUT_SESSION, have, '"state":"Open"') + store.among(SIGN_IN, have)
     if len(ids) >= _MAX_STARTED:
         problem = f"{_MAX_STARTED} sessions of {origin} are open; end some, advance the clock, or reset the emulator."
