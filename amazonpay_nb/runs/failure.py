@@ -65,8 +65,12 @@ def _found_in(document: Any) -> Failure | None:
         for claim in claims_in([cell]):
             if claim.ok is False:  # in a cell that went on
                 return Failure(claim.failure, step, cell.execution_count, cell.id, claim=claim.id)
-        if cell.metadata.get("papermill", {}).get("exception"):  # a message that is no UTF-8, for example
-            return Failure("The cell failed, and its kernel could not say how.", step, cell.execution_count, cell.id)
+        if cell.metadata.get("papermill", {}).get("exception"):  # a message that is no UTF-8, or an unknown %magic
+            errors = "".join(output.text for output in cell.outputs if output.get("name") == "stderr")
+            last = plain(errors).strip().rpartition("\n")[2]
+            said = f"; the last line of its standard error: {last}" if last else "."
+            message = f"The cell failed, and its kernel could not say how{said}"
+            return Failure(message, step, cell.execution_count, cell.id)
     with suppress(*_OF_OTHERS):
         widgets = document.metadata.get("widgets", {}).get(_WIDGETS, {}).get("state", {}).values()
         blocks = [widget.state.outputs for widget in widgets if widget.model_name == "OutputModel"]

@@ -70,6 +70,15 @@ def test_consent_is_asked_for_wherever_the_buyer_has_got_to(eu: Shop, page: str)
     assert "consent" not in buyer.walk(eu.session(update))
 
 
+def test_a_page_that_is_left_again_and_again_is_noted_once(na: Shop) -> None:
+    """What a session remembers of a stay has an end."""
+    session_id, buyer = na.session(), na.buyer()
+    for _ in range(3):
+        buyer.press(buyer.open(session_id, "sign-in"), action="continue", email=buyer.email)
+    visits = na.emulator.control.get(f"visits?returning={RESULT}")["visits"]
+    assert [row["passed"] for row in visits if row["id"] == session_id] == [["sign-in", "payment-method"]]
+
+
 def test_a_page_before_its_turn_asks_for_no_consent_either(na: Shop) -> None:
     """The buyer signs in first."""
     assert page_of(na.buyer().open(na.session(WALLET | purchase()), "processing")) == "sign-in"

@@ -94,8 +94,8 @@ class Stay:
         raise Refusal("InvalidRequest", f"There is nothing to change: {problem}.", text="no-change")
 
     def _go_to(self, stay: int, page: str) -> None:
-        passed = [*self.notes.passed, self.notes.page] if stay == self.notes.stay else []
-        self.notes.stay, self.notes.page, self.notes.passed = stay, page, passed
+        passed = dict.fromkeys([*self.notes.passed, self.notes.page] if stay == self.notes.stay else [])
+        self.notes.stay, self.notes.page, self.notes.passed = stay, page, [*passed]
         self.world.store.put(self.session)
 
     def may_open(self, name: str) -> bool:

@@ -337,6 +337,14 @@ def test_an_error_that_no_kernel_can_say_is_a_failure(tmp_path: Path) -> None:
     assert (root.get("failures"), run["untried"]) == ("1", ["later"])
 
 
+@pytest.mark.parametrize(("source", "name"), [("%%nosuch\n1 + 1", "%%nosuch"), ("print('mine')\n%nosuch", "%nosuch")])
+def test_a_magic_that_is_missing_is_named(tmp_path: Path, source: str, name: str) -> None:
+    """IPython writes what it finds wrong with one, and raises nothing: an extension that a job lacks, for example."""
+    run, _, _ = failed(tmp_path, source)
+    assert run["status"] == "failed"
+    assert re.search(f"UsageError: .*`{name}` not found", run["error"])
+
+
 def test_a_record_of_another_program_counts_for_nothing() -> None:
     """A cell may show anything under the media type of records; the verdict is about the rest."""
     records: list[object] = ["x", {"claims": "abc"}, {"claims": [{"evil": 1}]}, {"result": [1]}, {"claims": [5]}, [1]]
