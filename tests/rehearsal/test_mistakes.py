@@ -25,7 +25,8 @@ needs_chromium = pytest.mark.usefixtures("chromium_path")
         ("new-keys", "charge.same-order-twice", (), "The buyer pays, or gets the goods, more than once"),
         ("new-keys", "refund.lost-answer", ("refund.done",), "The amount is refunded more than once"),
         ("each-error-declines", "charge.server-error", ("charge.throttled",), "0 of 19.99 USD is held or taken"),
-        ("charge-later", "charge.lost-answer", (), "more than once|39.98 of 19.99 USD"),
+        # Asked twice, it has two such jobs; on a busy machine both have charged before anybody looks.
+        ("charge-later", "charge.lost-answer", (), "more than once|39.98 of 19.99 USD|59.97 of 19.99 USD"),
         ("refund-later", "refund.lost-answer", (), "The amount is refunded more than once"),
         ("last-order-back", "refund.done", ("refund.lost-answer",), "The charge of another order is refunded"),
         ("refund-swallowed", "refund.server-error", ("refund.done",), "0 of 9.95 USD is refunded"),
@@ -63,7 +64,7 @@ def test_a_mistake_fails_its_check(
     rehearsal = rehearse(plan(tmp_path, mistake=mistake), only=(check, *others))
     failed: dict[str, Result] = {one.row.id: one for one in rehearsal.results if one.status == "failed"}
     assert check in failed, seen(rehearsal, "not-tried")
-    assert any(each in failed[check].seen.lower() for each in says.lower().split("|"))
+    assert any(each in failed[check].seen.lower() for each in says.lower().split("|")), failed[check].seen
     assert failed[check].evidence or check.startswith("button")
     # Amazon sends the other version until now, and a topic of somebody else's is signed by Amazon, too.
     assert (failed[check].row.severity == "advice") == (mistake in ("one-version", "any-topic"))
