@@ -5,14 +5,19 @@ import asyncio
 from jupyterlab.labapp import main
 from tornado.ioloop import IOLoop
 
+_TRIES = 10  # a second each
+
 
 async def _end_tasks() -> None:
     # As `asyncio.run` does in the end.  Jupyter's server does not, and a thread that works for a request ends only
-    # after the request's task: the process would wait for it forever.
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    # after the request's task: the process would wait for it forever.  What waits for a kernel's first answer catches
+    # the first cancellation, and the tab's request goes on to wait for its next message.
+    for _ in range(_TRIES):
+        if not (tasks := asyncio.all_tasks() - {asyncio.current_task()}):
+            break
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=1)
 
 
 if __name__ == "__main__":

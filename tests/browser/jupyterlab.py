@@ -88,8 +88,10 @@ class Lab:
         page.evaluate(f"async () => {{ {_RESTORED} }}")
         page.evaluate(f"async () => {{ {_ONLY_WE_SAVE} }}")
         if "/tree/" in address:  # it opens a notebook by itself, which is in front once it is there
+            # Of two kernels that begin at once, the second takes the sockets of the first, as these have no ports.
             page.evaluate(
-                f"async () => {{ {_UNTIL} await until(() => window.jupyterapp.shell.currentWidget?.context); }}"
+                f"async () => {{ {_UNTIL} const {{ shell }} = window.jupyterapp;"
+                "await until(() => shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'); }"
             )
 
     def close_all(self) -> None:

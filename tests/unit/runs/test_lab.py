@@ -5,12 +5,14 @@ import json
 import os
 import re
 import shutil
+import signal
+import socket
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +25,7 @@ from nbformat.sign import NotebookNotary
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.loopback import http_client
 from amazonpay_nb.runs.lab import believed, bring_up_to_date, edition
 from amazonpay_nb.runs.notebook import find_notebooks, notebook_folder
 from tests.kernels import PortlessKernel
@@ -465,6 +468,34 @@ def test_it_ends_while_a_thread_works_for_a_request(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as tab, running(tmp_path, PYTHONPATH=str(tmp_path)) as (address, server, said):
         tab.submit(ask_for_ever, address.format("api/nbconvert"), [])
         assert until((tmp_path / "begun").exists)
+        server.terminate()
+        assert server.wait(PATIENCE) == 0
+    assert not re.search("Warning|Traceback", said.read_text())
+
+
+HANDSHAKE = (
+    "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+def children(process: int) -> list[int]:
+    """The processes that it has begun."""
+    return [int(each) for path in Path(f"/proc/{process}/task").glob("*/children") for each in path.read_text().split()]
+
+
+def test_it_ends_while_a_tab_waits_for_a_kernel(tmp_path: Path) -> None:
+    """A kernel that answers nothing any more: what waits for it catches the first request to end."""
+    with running(tmp_path) as (address, server, said), ExitStack() as tabs, http_client() as http:
+        kernel = http.post(address.format("api/kernels")).raise_for_status().json()["id"]
+        (process,) = (each for each in children(server.pid) if kernel in Path(f"/proc/{each}/cmdline").read_text())
+        place = urlsplit(address.format(f"api/kernels/{kernel}/channels"))
+        for number in range(2):
+            tab = tabs.enter_context(socket.create_connection((place.hostname, place.port)))
+            target = f"{place.path}?{place.query}&session_id={number}"
+            tab.sendall(HANDSHAKE.format(target, place.netloc).encode())
+            assert tab.recv(12) == b"HTTP/1.1 101"
+            os.kill(process, signal.SIGSTOP)
         server.terminate()
         assert server.wait(PATIENCE) == 0
     assert not re.search("Warning|Traceback", said.read_text())
