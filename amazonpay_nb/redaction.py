@@ -66,14 +66,15 @@ _BETWEEN = r"(?:\\{1,8}[rn\"']|[^\w+/=\\]){1,12}(?:\d{1,3}[^\w+/=]{1,4})?"
 # The first group of each pattern stays, the second is masked.
 _SECRET_TEXT = (
     re.compile(r"()(-----BEGIN[^-]+-----(?s:.*?)(?:-----END[^-]+-----|\Z))"),
-    re.compile(
-        rf"()({_KEY_LINE}(?:{_BETWEEN}[A-Za-z\d+/]{{64,119}}(?![\w+/]))*(?:{_BETWEEN}[A-Za-z\d+/]{{1,118}}={{0,2}})?)"
-    ),
-    re.compile(r"()((?:[\da-fA-F]{2}:\s{0,40}){63,}(?:[\da-fA-F]{2})?)"),  # of a fingerprint there are 32 at most
     re.compile(r"(/buyers/|/authorizationTokens/)(?!\(\d+ char)([^\s/?#\"'\\]+)"),
     re.compile(rf"((?i:(?:{_ENDS}|{_WITHIN})=|\bbearer ))(?!\(\d+ char|[=>])([^\s&#\",;'\\\x07\x1b]+)"),
     re.compile(r"()(Atza(?:\||%7C)[\w%|/+=-]+)"),
     re.compile(r"()((?:[A-Za-z0-9_+/%-]|\\/){120,}={0,2})"),
+    # After what may hold its lines: a token with "-" in it is one secret, and not a line between two words.
+    re.compile(
+        rf"()({_KEY_LINE}(?:{_BETWEEN}[A-Za-z\d+/]{{64,119}}(?![\w+/]))*(?:{_BETWEEN}[A-Za-z\d+/]{{1,118}}={{0,2}})?)"
+    ),
+    re.compile(r"()((?:[\da-fA-F]{2}:\s{0,40}){63,}(?:[\da-fA-F]{2})?)"),  # of a fingerprint there are 32 at most
     re.compile(r"()((?:[\w.!#$%'*+^`{|}~-]{1,64}|(?<=\S))(?:@|%40)[\w-]+(?:\.[\w-]+)+)"),
 )
 # Words in the names of a path's folders, which random text does not contain: anything else may be a token.

@@ -48,6 +48,7 @@ HIDDEN = {
     "the key": BODY,
     "the key's number": str(KEYS.private_key.private_numbers().d),
     "the key in hexadecimal": base64.b64decode(BODY).hex(),
+    "a factor of the key": base64.urlsafe_b64encode(KEYS.private_key.private_numbers().p.to_bytes(128)).decode(),
     "the key in pairs of digits": KEYS.private_key.private_numbers().d.to_bytes(256).hex(":"),
     "the key in base64": base64.b64encode(PEM.encode()).decode(),
     "a signature": SIGNATURE,
@@ -106,6 +107,10 @@ SHOWN = {
     "in lines of 80": "print(textwrap.fill(''.join(pem.splitlines()[1:-1]), 80))",
     "in pairs of digits": "print(textwrap.fill(base64.b64decode(''.join(pem.splitlines()[1:-1])).hex(':'), 45))",
     "as a number": "from amazonpay_nb.signing.keys import load; print(load(pem, '').private_key.private_numbers().d)",
+    "as a JWK": (
+        "from amazonpay_nb.signing.keys import load; import base64; one = load(pem, '').private_key.private_numbers(); "
+        "print(json.dumps({'p': base64.urlsafe_b64encode(one.p.to_bytes(128)).decode(), 'kty': 'RSA'}, indent=1))"
+    ),
     "as a table": "import pandas; pandas.DataFrame({'line': pem.splitlines()})",
     "as HTML": "from IPython.display import HTML; HTML('<pre>' + html.escape(pem) + '</pre>')",
     "as lines of HTML": "HTML(pem.replace('\\n', '<br>'))",

@@ -11,7 +11,9 @@ import time
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -112,6 +114,28 @@ def test_no_secret_survives_in_a_text(secret: str, before: str, after: str) -> N
     text = f"{before} {secret} {after}"
     assert secret not in redact(text)
     assert secret not in redact({"message": [text]})["message"][0]
+
+
+WRITTEN = {
+    "in a JWK": '{{"kty": "RSA", "p": "{url}"}}',
+    "alone": "it is {url}.",
+    "in a path": "GET /v2/buyers/{url}",
+    "in a header": "Authorization: Bearer {url}",
+    "in an address": "https://shop.example/?buyerToken={url}&at=1",
+    "of Amazon": "buyer Atza|{url}",
+    "in a form": "id=7&private_key={form}",
+}
+
+
+@pytest.mark.parametrize("form", WRITTEN.values(), ids=WRITTEN)
+def test_a_secret_is_masked_whole_however_base64_is_written(form: str) -> None:
+    """In its form for addresses, or with percent signs: "-" and "%" are no end of it.  What is in it is chance."""
+    chance = Random(7)  # noqa: S311
+    for _ in range(200):
+        raw = chance.randbytes(300)
+        url, quoted = base64.urlsafe_b64encode(raw).decode(), quote(base64.b64encode(raw), safe="")
+        shown = str(redact(form.format(url=url, form=quoted)))
+        assert not [at for text in (url, quoted) for at in range(len(text) - 12) if text[at : at + 12] in shown]
 
 
 LONG_PATHS = [
