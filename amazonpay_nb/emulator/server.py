@@ -236,14 +236,15 @@ class Emulator:
 
     def _credentials(self, merchant: Merchant, file_name: str) -> Credentials:
         path = self.folder / file_name
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for place in (self.folder, path):  # again: somebody may have made it since the store was examined
-            check_owner(place)
-        if path.exists():
-            pair = load(path, "")
-        else:
-            pair = generate() if self.folder != self._folder.path else _pair(file_name)
-            save(pair, path)
+        with self._opening:  # whose threads may want them at once
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for place in (self.folder, path):  # again: somebody may have made it since the store was examined
+                check_owner(place)
+            if path.exists():
+                pair = load(path, "")
+            else:
+                pair = generate() if self.folder != self._folder.path else _pair(file_name)
+                save(pair, path)
         key_id = self.register_key(pair.public_pem, merchant)
         neutral = key_id.removeprefix("SANDBOX-")
         return Credentials(merchant.merchant_id, merchant.store_id, key_id, neutral, path, with_id(pair, key_id))

@@ -18,11 +18,14 @@ from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.signing.envelope import EnvelopeSigner
 from amazonpay_nb.signing.verify import SignatureMismatch, read_public_key
 from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.parts import to_json
 from amazonpay_nb.spec.regions import Region
 from amazonpay_nb.spec.simulations import ANYWHERE, SIMULATIONS, Simulation, simulation
 
 # How many exchanges `GET journal` remembers: enough for a run, and bounded for a long one.
 JOURNAL_LENGTH = 1_000
+# How many sessions of a kind strangers may open, and of those that have ended and of their tokens, how many are kept.
+MAX_STARTED = 1000
 # How many calls in a row an outcome or a fault may be set for.
 Times = Annotated[int, Field(ge=1, le=1000)]
 
@@ -87,7 +90,8 @@ class World:
         self.outcomes: dict[str, deque[Simulation]] = defaultdict(deque)
         self.faults: list[Fault] = []
         self.journal: deque[dict[str, Any]] = deque(maxlen=JOURNAL_LENGTH)
-        self.started: dict[str, list[str]] = defaultdict(list)  # ids of sessions that "buttons" or "apps" have opened
+        # Ids of sessions that "buttons" or "apps" have opened, and by kind, of what has become of those.
+        self.started: dict[str, list[str]] = defaultdict(list)
         self.quotas: dict[tuple[str, str], tuple[float, datetime]] = {}
         self.outbox = Outbox()
         # By id, the main account first.
@@ -190,6 +194,13 @@ class World:
             merchant.name, merchant.endpoint = row["name"], row["endpoint"]
         self._save_merchants()
         self.forget()
+
+    def keep_latest(self, kind: str, *ids: str) -> None:
+        """Forget the oldest objects of *kind* that strangers have led to, as soon as there are more than the bound."""
+        (made := self.started[kind]).extend(ids)
+        if old := made[:-MAX_STARTED]:
+            self.store.delete_with_children(kind, to_json(old))
+            del made[:-MAX_STARTED]
 
     def forget(self) -> None:
         """Forget what was to come in a world that is gone."""

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.emulator import Emulator, world
 from amazonpay_nb.emulator.pages import entry
 from tests.emulated import (
     ADDRESS,
@@ -93,7 +93,8 @@ class TestStarting:
 
     def test_what_strangers_have_ended_does_not_pile_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The latest stay, for a merchant who looks at one; a start that is refused in between changes nothing."""
-        monkeypatch.setattr(entry, "_MAX_STARTED", 5)
+        for module in (entry, world):
+            monkeypatch.setattr(module, "MAX_STARTED", 5)
         in_pounds = SET_UP_IN_APP | {"paymentDetails": {"paymentIntent": "Confirm", "presentmentCurrency": "GBP"}}
         with Emulator("na", seed=7) as emulator, Shop(emulator) as shop:
             signed, ended = shop.session(), list[str]()

@@ -10,7 +10,7 @@ import pytest
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.signing import authorization_header, canonical_request, format_date, sign, string_to_sign
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency, Operation
-from tests.emulated import EVIDENCE, SET_UP, Json, Shop, refusal, usd
+from tests.emulated import EVIDENCE, SET_UP, Json, Shop, charge_in, refusal, usd
 
 HEADERS = ("authorization", "accept", "content-type", "x-amz-pay-date", "x-amz-pay-host", "x-amz-pay-region")
 WITH_ID = [row for row in OPERATIONS.values() if "{id}" in row.path]
@@ -227,10 +227,19 @@ class TestAddresses:
         expected = BEFORE_THE_BODY if "{id}" in row.path else (400, "MissingParameterValue")
         assert refusal(response) == expected
 
+    def test_a_slash_in_an_id_is_a_part_of_it(self, na: Shop) -> None:
+        """It leads to no other operation, and no object has such an id."""
+        charge_id = charge_in(na, "Authorized")
+        body = json.dumps({"captureAmount": usd("14.00")}).encode()
+        assert na.send("POST", f"/v2/charges/{charge_id}%2Fcapture", body, key="slash").status_code == 405
+        assert refusal(na.send("GET", f"/v2/charges/{charge_id}%2F")) == (404, "ResourceNotFound")
+        assert na.state("getCharge", charge_id) == "Authorized"
+
     @pytest.mark.parametrize(
         "path",
         ["/v2", "/v/charges", "/v2/charges/x/y", "/nothing", "/sandbox/nothing",
-         "/v2/charges/x/refund", "/%2e%2e/etc/passwd", "/_control", "/_control/nothing", "/v2/%00", "/checkout/x/y"],
+         "/v2/charges/x/refund", "/%2e%2e/etc/passwd", "/_control", "/_control/nothing", "/v2/%00", "/checkout/x/y",
+         "/v2/charges/x%2F", "/v2%2fcharges/x"],
     )  # fmt: skip
     def test_an_unknown_address_answers_json(self, na: Shop, path: str) -> None:
         """404, with a request id."""

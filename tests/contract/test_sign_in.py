@@ -6,6 +6,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 
+from amazonpay_nb.emulator import Emulator, world
 from tests.emulated import CANCEL, RESULT, SET_UP, SIGN_IN, SIGNED_IN, Json, Shop, page_of, refusal
 
 PLAIN: Json = {"signInReturnUrl": SIGNED_IN}
@@ -103,6 +104,13 @@ class TestGetBuyer:
         assert get_buyer(na, token)["buyerId"]
         na.emulator.clock.advance("PT1S")
         assert refusal(na.call("getBuyer", token)) == (404, "ResourceNotFound")
+
+    def test_tokens_do_not_pile_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A page that repeats its button again and again ends those of the earliest."""
+        monkeypatch.setattr(world, "MAX_STARTED", 3)
+        with Emulator("na", seed=7) as emulator, Shop(emulator) as shop:
+            tokens = [sign_in(shop) for _ in range(5)]
+            assert [shop.call("getBuyer", token).status_code for token in tokens] == [404, 404, 200, 200, 200]
 
     def test_another_merchants_token_looks_absent(self, na: Shop) -> None:
         """As each object of another merchant does."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,6 +51,12 @@ class TestRestarting:
         monkeypatch.chdir(tmp_path)
         with Emulator("na", seed=7, store="world.db") as emulator:
             assert emulator.merchant.keys.public_key_id == key_id
+
+    def test_two_threads_that_want_the_keys_at_once_get_the_same(self, tmp_path: Path) -> None:
+        """Neither takes the other's file for somebody else's."""
+        with ThreadPoolExecutor(8) as threads, Emulator("na", store=tmp_path / "world.db") as emulator:
+            found = {*threads.map(lambda _: emulator.merchant.public_key_id, range(8))}
+        assert len(found) == 1
 
     def test_everything_is_where_it_was(self, tmp_path: Path) -> None:
         """Merchants, keys, clock, objects, stored answers, open pages, what is due; and ids do not repeat."""

@@ -254,7 +254,7 @@ def address(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("address", "code", "wrong", "unseen"), [(Careful, 0, 0, 3), (Handler, 0, 0, 15), (Failing, 1, 9, 3)],
+    ("address", "code", "wrong", "unseen"), [(Careful, 0, 0, 3), (Handler, 0, 0, 16), (Failing, 1, 10, 3)],
     indirect=["address"],
 )  # fmt: skip
 def test_a_handler_is_graded(address: str, code: int, wrong: int, unseen: int) -> None:

@@ -116,10 +116,13 @@ def test_what_is_dropped_in_silence_is_advice(tmp_path: Path, monkeypatch: pytes
     assert seen(rehearsal)["notification.forged"].endswith("is answered by 200, and nothing follows")
 
 
-def test_not_every_host_of_amazons_is_that_of_notifications(tmp_path: Path) -> None:
-    """Whoever has a bucket has a host there."""
+@pytest.mark.parametrize(("mistake", "proxy"), [("any-host-of-amazons", True), ("amazons-name-anywhere", False)])
+def test_not_every_address_with_amazons_name_is_that_of_notifications(
+    mistake: str, proxy: bool, tmp_path: Path
+) -> None:
+    """Whoever has a bucket has a host there, and whoever has none can write the name behind their own."""
     name = "notification.foreign-certificate"
-    path = plan(tmp_path, mistake="any-host-of-amazons", proxy=True)
+    path = plan(tmp_path, mistake=mistake, proxy=proxy)
     found = seen(rehearse(path, browser="none", only=[name, "notification.genuine"]))
     assert [*found] == [name]
     assert found[name].startswith("The server fetches a stranger's certificate, and answers ")

@@ -108,12 +108,14 @@ class Api:
         except HTTPException as error:
             return refused(self._world, Refusal("InvalidRequest", error.detail))
         request = ApiRequest.read(scope, body)
-        parts = request.path.split("/")
+        # A slash that is written as %2F is a part of an id, and no id has one.
+        routed = request.raw_path if "%2f" in request.raw_path.lower() else request.path
+        parts = routed.split("/")
         object_id = "".join(parts[3:4])
-        path = "/".join((*parts[:3], "{id}", *parts[4:])) if object_id else request.path  # as `spec.operations` has it
+        path = "/".join((*parts[:3], "{id}", *parts[4:])) if object_id else routed  # as `spec.operations` has it
         operation = _ROUTES.get(("GET" if request.method == "HEAD" else request.method, path))
         if operation is None:
-            return refused(self._world, nothing_there(request.method, request.path, path_exists=path in _PATHS))
+            return refused(self._world, nothing_there(request.method, routed, path_exists=path in _PATHS))
         try:
             return await self._through_faults(operation, object_id, request)
         except Exception:  # noqa: BLE001 (one broken answer must not end the connection)

@@ -10,7 +10,7 @@ from amazonpay_nb.emulator.api.bodies import parsed_json, validated
 from amazonpay_nb.emulator.records import Merchant, Session
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.sessions import check_fields, new_session
-from amazonpay_nb.emulator.world import World
+from amazonpay_nb.emulator.world import MAX_STARTED, World
 from amazonpay_nb.signing import SignatureMismatch, verify_payload
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN, nearest_flow
@@ -20,9 +20,8 @@ from amazonpay_nb.spec.requests import ButtonPayload, MobilePayload, ProductType
 
 # The algorithm that checkout.js assumes if the page names none.
 _DEFAULT_ALGORITHM = "AMZN-PAY-RSASSA-PSS"
-# Nobody signs an app's start call, and a signed button can be posted again and again: the size of such a call, and the
-# number of open sessions that come from each of the two, and of those that were canceled.
-_MAX_START_BYTES, _MAX_STARTED = 16 * 1024, 1000
+# Nobody signs an app's start call, and a signed button can be posted again and again.
+_MAX_START_BYTES = 16 * 1024
 
 
 def start(world: World, form: dict[str, str], origin: str, own_host: str | None = None) -> Session:
@@ -86,22 +85,19 @@ def _opened(world: World, merchant: Merchant, fields: dict[str, Any], payload: A
     )  # fmt: skip
     session.notes.language = fields.get("checkoutLanguage") or region.default_language
     opened.append(session.id)
-    # A stranger can end one, too: a merchant who looks at what became of it finds the latest.
-    if old := (canceled := world.started["canceled"])[:-_MAX_STARTED]:
-        world.store.delete_with_children(CHECKOUT_SESSION, to_json(old))
-        del canceled[:-_MAX_STARTED]
+    world.keep_latest(CHECKOUT_SESSION)  # only now: what follows a refusal is undone
     return session
 
 
 def _with_room(world: World, origin: str) -> list[str]:
     """Return the ids of the sessions of all buttons or apps, with room for one more: those that are over make it."""
     ids, store = world.started[origin], world.store
-    if len(ids) >= _MAX_STARTED:
+    if len(ids) >= MAX_STARTED:
         have = to_json(ids)
-        world.started["canceled"] += store.among(CHECKOUT_SESSION, have, '"state":"Canceled"')
+        world.started[CHECKOUT_SESSION] += store.among(CHECKOUT_SESSION, have, '"state":"Canceled"')
         ids[:] = store.among(CHECKOUT_SESSION, have, '"state":"Open"') + store.among(SIGN_IN, have)
-    if len(ids) >= _MAX_STARTED:
-        problem = f"{_MAX_STARTED} sessions of {origin} are open; end some, advance the clock, or reset the emulator."
+    if len(ids) >= MAX_STARTED:
+        problem = f"{MAX_STARTED} sessions of {origin} are open; end some, advance the clock, or reset the emulator."
         raise Refusal("TooManyRequests", problem)
     return ids
 

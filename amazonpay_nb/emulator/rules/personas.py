@@ -88,4 +88,5 @@ def end_sign_in(world: World, sign_in: Session, trigger: str) -> str:
     document = profile(world, sign_in.merchant_id, sign_in.notes.buyer, sign_in.notes.scopes)
     buyer = Record("Buyer", f"Atza|{world.ids.letters(32)}", sign_in.merchant_id, document, NoNotes())
     schedule(world, buyer, DELETE, TOKEN_LIFETIME)
+    world.keep_latest(buyer.kind, buyer.id)
     return buyer.id
