@@ -346,7 +346,7 @@ class Believing(Active):
 
 
 @pytest.mark.parametrize(
-    ("address", "code", "wrong", "advice"), [(Silent, 0, 0, 13), (Believing, 1, 9, 3)], indirect=["address"]
+    ("address", "code", "wrong", "advice"), [(Silent, 0, 0, 14), (Believing, 1, 10, 3)], indirect=["address"]
 )
 def test_a_forgery_that_is_answered_by_200_is_judged_by_what_follows(
     address: str, code: int, wrong: int, advice: int, tmp_path: Path
