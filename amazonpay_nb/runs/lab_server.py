@@ -17,7 +17,7 @@ async def _end_tasks() -> None:
             break
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks, timeout=1)
+        await asyncio.wait([asyncio.gather(*tasks, return_exceptions=True)], timeout=1)
 
 
 if __name__ == "__main__":
