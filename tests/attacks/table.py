@@ -344,7 +344,7 @@ _ROWS = {
          "429, or 413 for a large one.",
          "tests/contract/test_mobile.py::TestStarting::test_what_nobody_has_signed_is_limited"),
         ("bounds.ended", "They are ended as well, again and again.",
-         "The latest thousand that were canceled are kept, or that the clock has left.",
+         "Of those that were canceled, the latest thousand are kept.",
          "tests/contract/test_mobile.py::TestStarting::test_what_strangers_have_ended_does_not_pile_up"),
         ("bounds.tokens", "A signed sign-in button is pressed to its end again and again.",
          "The latest thousand tokens are kept.",
