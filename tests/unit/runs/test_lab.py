@@ -491,7 +491,7 @@ def test_it_ends_while_a_tab_waits_for_a_kernel(tmp_path: Path) -> None:
         (process,) = (each for each in children(server.pid) if kernel in Path(f"/proc/{each}/cmdline").read_text())
         place = urlsplit(address.format(f"api/kernels/{kernel}/channels"))
         for number in range(2):
-            tab = tabs.enter_context(socket.create_connection((place.hostname, place.port)))
+            tab = tabs.enter_context(socket.create_connection((place.hostname, place.port), PATIENCE))
             target = f"{place.path}?{place.query}&session_id={number}"
             tab.sendall(HANDSHAKE.format(target, place.netloc).encode())
             assert tab.recv(12) == b"HTTP/1.1 101"
