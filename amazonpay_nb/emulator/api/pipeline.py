@@ -22,6 +22,7 @@ from amazonpay_nb.emulator.records import AnyRecord, Merchant
 from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.emulator.rules import disputes, payments, reports, sessions
 from amazonpay_nb.emulator.world import World
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Operation
 from amazonpay_nb.spec.parts import to_json
@@ -232,7 +233,7 @@ def journalize(world: World, operation: Operation, request: ApiRequest, status: 
             "at": zulu(world.clock.now(), "auto"),
             "operation": operation.name,
             "method": request.method,
-            "path": operation.path if operation.secret_id else request.path[:_LONGEST_PATH],
+            "path": operation.path if operation.secret_id else redact(request.path)[:_LONGEST_PATH],
             "status": status,
             "idempotencyKey": request.headers.get(IDEMPOTENCY_KEY, "")[:_LONGEST_KEY] or None,
             "algorithm": request.headers.get("authorization", "").partition(" ")[0][:_LONGEST_KEY] or None,
