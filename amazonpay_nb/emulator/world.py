@@ -24,7 +24,8 @@ from amazonpay_nb.spec.simulations import ANYWHERE, SIMULATIONS, Simulation, sim
 
 # How many exchanges `GET journal` remembers: enough for a run, and bounded for a long one.
 JOURNAL_LENGTH = 1_000
-# How many sessions of a kind strangers may open, and of those that have ended and of their tokens, how many are kept.
+# A signed button can be posted again and again, and nobody signs an app's start call: how many sessions of each of the
+# two may be open, and how many of those that were canceled, and of the tokens of sign-ins, are kept.
 MAX_STARTED = 1000
 # How many calls in a row an outcome or a fault may be set for.
 Times = Annotated[int, Field(ge=1, le=1000)]

@@ -20,7 +20,7 @@ from amazonpay_nb.spec.requests import ButtonPayload, MobilePayload, ProductType
 
 # The algorithm that checkout.js assumes if the page names none.
 _DEFAULT_ALGORITHM = "AMZN-PAY-RSASSA-PSS"
-# Nobody signs an app's start call, and a signed button can be posted again and again.
+# Of an app's start call, which nobody signs.
 _MAX_START_BYTES = 16 * 1024
 
 
