@@ -59,8 +59,10 @@ _PUBLIC = re.compile(
     r"|data:(?:image|font)/[\w+.-]+;base64,[\w+/=]+)"
 )
 # A line of a key has capitals, small letters and digits, as no digest and hardly a path has; and between two lines is
-# what a program puts there: marks, a line end that may be written out, a number.
-_KEY_LINE = r"(?<![\w+/])(?=[a-z\d+/]*[A-Z])(?=[A-Z\d+/]*[a-z])(?=[A-Za-z+/]*\d)[A-Za-z\d+/]{64,119}(?![\w+/])"
+# what a program puts there: marks, a line end that may be written out, a number.  Its letter is no part of the line.
+_NO_LINE_END = r"(?!(?<=\\)[nrt])"
+_LINE_START = rf"(?:(?<![\w+/]){_NO_LINE_END}|(?<=\\[nrt]))"
+_KEY_LINE = rf"{_LINE_START}(?=[a-z\d+/]*[A-Z])(?=[A-Z\d+/]*[a-z])(?=[A-Za-z+/]*\d)[A-Za-z\d+/]{{64,119}}(?![\w+/])"
 _BETWEEN = r"(?:\\{1,8}[rn\"']|[^\w+/=\\]){1,12}(?:\d{1,3}[^\w+/=]{1,4})?"
 # Secrets inside a text: Amazon's messages quote the signature, and addresses carry tokens.
 # The first group of each pattern stays, the second is masked.
@@ -69,20 +71,17 @@ _SECRET_TEXT = (
     re.compile(r"(/buyers/|/authorizationTokens/)(?!\(\d+ char)([^\s/?#\"'\\]+)"),
     re.compile(rf"((?i:(?:{_ENDS}|{_WITHIN})=|\bbearer ))(?!\(\d+ char|[=>])([^\s&#\",;'\\\x07\x1b]+)"),
     re.compile(r"()(Atza(?:\||%7C)[\w%|/+=-]+)"),
-    re.compile(r"()((?:[A-Za-z0-9_+/%-]|\\/){120,}={0,2})"),
+    re.compile(rf"(){_NO_LINE_END}((?:[A-Za-z0-9_+/%-]|\\/){{120,}}={{0,2}})"),
     # After what may hold its lines: a token with "-" in it is one secret, and not a line between two words.
     re.compile(
         rf"()({_KEY_LINE}(?:{_BETWEEN}[A-Za-z\d+/]{{64,119}}(?![\w+/]))*(?:{_BETWEEN}[A-Za-z\d+/]{{1,118}}={{0,2}})?)"
     ),
     re.compile(r"()((?:[\da-fA-F]{2}:\s{0,40}){63,}(?:[\da-fA-F]{2})?)"),  # of a fingerprint there are 32 at most
-    re.compile(r"()((?:[\w.!#$%'*+^`{|}~-]{1,64}|(?<=\S))(?:@|%40)[\w-]+(?:\.[\w-]+)+)"),
+    re.compile(rf"(){_NO_LINE_END}((?:[\w.!#$%'*+^`{{|}}~-]{{1,64}}|(?<=\S))(?:@|%40)[\w-]+(?:\.[\w-]+)+)"),
 )
 # Words in the names of a path's folders, which random text does not contain: anything else may be a token.
-_WORD, _WORD_ENDS, _LEAST_FOLDERS = (
-    re.compile(r"[A-Za-z+]{0,40}\d{0,12}|[a-z\d]{0,12}"),
-    re.compile(r"[/_-]|%[\dA-F]{2}"),
-    4,
-)
+_WORD = re.compile(r"[A-Za-z+]{0,40}\d{0,12}|[a-z\d]{0,12}")
+_WORD_ENDS, _LEAST_FOLDERS = re.compile(r"[/_-]|%[\dA-F]{2}"), 4
 # What cuts a text without being read: a terminal's colors and links, HTML inside a line, marks of Markdown (those
 # inside a word are a program's); in LaTeX, pygments' marks.
 _COLOR = r"(?:\[[0-?]{0,40}[ -/]?[@-~]|[(-+].|[78=>M])"

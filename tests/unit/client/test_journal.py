@@ -167,6 +167,20 @@ def test_a_key_is_found_in_lines_of_any_length(width: int) -> None:
         assert [line for line in shown[:-1] if line in text] == []
 
 
+@pytest.mark.parametrize("width", [64, 76, 400])
+def test_a_log_of_json_stays_json(width: int) -> None:
+    """A line end that is written out is no part of what stands after it."""
+    key = base64.b64encode(bytes(number * 7 % 251 for number in range(300))).decode()
+    lines = [key[at : at + width] for at in range(0, len(key), width)]
+    for secret in ("\n".join(lines), "\r\n".join(lines), "canary@mail.invalid"):
+        for end in "\n\r\t":
+            masked = redact(f"12:00 app {json.dumps({'message': f'it was{end}{secret}{end}for ever'})}").removeprefix(
+                "12:00 app "
+            )
+            assert secret[:12] not in masked
+            assert json.loads(masked)["message"].startswith(f"it was{end}(")
+
+
 @given(key=st.sampled_from(BUYER_FIELDS + SECRET_FIELDS), upper=st.booleans(), text=st.text("qwxz0123", min_size=12))
 def test_no_value_of_a_secret_field_survives(key: str, upper: bool, text: str) -> None:
     """What stands under the name of a buyer's or a secret field is masked, at any depth and inside JSON in a string."""
