@@ -30,7 +30,8 @@ def rows(cases: list[ET.Element]) -> Iterator[tuple[str, ...]]:
         by_file[_file(case)].append(case)
     for name in sorted(by_file, key=lambda name: (not name.startswith("tests/proofs"), name)):
         said = {(_property(case, "work"), _property(case, "result")) for case in by_file[name]}
-        for work, result in sorted(said - {("", "")}) or [(f"{len(by_file[name])} tests", "all passed")]:
+        tests = "1 test" if len(by_file[name]) == 1 else f"{len(by_file[name])} tests"
+        for work, result in sorted(said - {("", "")}) or [(tests, "passed")]:
             yield f"`{name}`", _promise(name), work, result
 
 

@@ -1,3 +1,5 @@
+"""What the journal keeps of a run, and never shows: redaction, log, ledger, files and the diagram of it."""
+
 import base64
 import copy
 import json

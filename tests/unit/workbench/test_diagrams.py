@@ -1,3 +1,5 @@
+"""A sequence diagram has each message once and in order, fits its page, and can be read aloud."""
+
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
