@@ -125,15 +125,14 @@ class Sender(NamedTuple):
             lost = type(error).__name__
             raise TransportError(f"No answer to {what} ({lost}).", advice=_repeat(request)) from error
         finally:
-            exchange = Exchange(
-                at=self.auth.clock(), operation=name, method=request.method, path=request.url.raw_path.decode(),
-                status=response.status_code if response else None, idempotency_key=_key(request), request=body,
-                response=answer, request_id=_request_id(response) if response else "", attempt=number,
-                headers=dict(request.headers.items()), error=lost,
-                answer_headers=dict(response.headers.items()) if response else {},
-            )  # fmt: skip
             try:
-                self.journal.record(exchange)
+                self.journal.record(Exchange(
+                    at=self.auth.clock(), operation=name, method=request.method, path=request.url.raw_path.decode(),
+                    status=response.status_code if response else None, idempotency_key=_key(request), request=body,
+                    response=answer, request_id=_request_id(response) if response else "", attempt=number,
+                    headers=dict(request.headers.items()), error=lost,
+                    answer_headers=dict(response.headers.items()) if response else {},
+                ))  # fmt: skip
             except Exception as error:  # noqa: BLE001 (a charge that was made must not look lost)
                 _LOG.warning("The journal lacks an exchange, %s: %s.", name, type(error).__name__)
         if response.status_code >= 400:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from itertools import count
+from itertools import count, pairwise
 from secrets import token_hex
 from threading import Lock
 from typing import Any
@@ -13,6 +13,7 @@ from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.rehearsal.plan import Plan
 from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, ask, path_of_url, soon
+from amazonpay_nb.spec.money import counted_in_month
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import region as region_of
 
@@ -84,10 +85,10 @@ class Books:
             self.control.post("faults", **self._fault | {"times": 0})
             self._fault = {}
 
-    def need(self, condition: object, reason: str) -> None:
-        """Give the check up for a *reason*, unless a condition holds."""
+    def need(self, condition: object, reason: str, see: str = "") -> None:
+        """Give the check up for a *reason*, which another check may be about, unless a condition holds."""
         if not condition:
-            raise NotTried(reason)
+            raise NotTried(reason, see)
 
     def expect(self, condition: object, seen: str, *, evidence: Sequence[int] = (), advice: bool = False) -> None:
         """Fail with what was *seen*, unless a condition holds."""
@@ -118,6 +119,19 @@ class Books:
     def states(self, kind: str) -> list[str]:
         """Return their states."""
         return [row["statusDetails"]["state"] for row in self.objects(kind)]
+
+    def payments(self) -> list[tuple[str, str]]:
+        """Return the wallet and the amount of each charge that holds or has taken money."""
+        charges = [charge for charge in self.objects("charges") if counted_in_month(charge)]
+        return [(charge["chargePermissionId"], charge["chargeAmount"]["amount"]) for charge in charges]
+
+    def expect_one_key(self, operation: str) -> None:
+        """Fail where the server asks again with another key after an answer that leaves open what was done."""
+        for row, again in pairwise(self.calls(operation)):
+            open_ended = row["status"] is None or row["status"] >= httpx.codes.INTERNAL_SERVER_ERROR
+            changed = open_ended and row["idempotencyKey"] != again["idempotencyKey"]
+            seen = f"after {row['status']}, {OPERATIONS[operation].title} comes with another idempotency key"
+            self.expect(not changed, seen, evidence=[row["number"], again["number"]])
 
     def refusal(self) -> str:
         """Return what Amazon has refused last in this check, as a clause, or ""."""

@@ -19,7 +19,7 @@ import httpx
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError
 from amazonpay_nb.loopback import http_client
-from amazonpay_nb.rehearsal.plan import Action, Plan, State
+from amazonpay_nb.rehearsal.plan import Action, Plan, State, check_of_button
 from amazonpay_nb.rehearsal.pressing import Finger
 from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, filled, limited_memory, path_of_url
 from amazonpay_nb.shop import buyer
@@ -224,26 +224,25 @@ class Buyer:
                     texts.append(self._bounded(response).text())
         return texts
 
-    def open(self, place: str) -> Answer:
-        """Open a page of the plan, or an address."""
+    def open(self, place: str, tries: int = 3) -> Answer:
+        """Open a page of the plan, or an address, as in a new tab: a page that is on its way may come in between."""
         url = place if "://" in place else self._plan.server.url + getattr(self._plan.pages, place)
-        for _ in range(2):  # as in a new tab: a page that is on its way comes in between once at most
-            if self.page.url != "about:blank":
-                with suppress(*self._errors):
-                    self.page.goto("about:blank")
-        return self._go(lambda: self.page.goto(url, wait_until="commit"), url)
+        with suppress(*self._errors):
+            self.page.goto("about:blank")
+        visit = self._go(lambda: self.page.goto(url, wait_until="commit"), url)
+        return self.open(place, tries - 1) if tries > 1 and "ERR_ABORTED" in visit.problem else visit
 
     def button(self, page: str) -> None:
         """Open a page of the plan, and wait until its button is there."""
         visit = self.open(page)
         if not visit.is_below(400):
-            raise NotTried(f"the button cannot be seen: {visit}.")
+            raise NotTried(f"the button cannot be seen: {visit}.", check_of_button(page))
         button = self._bounded(self.page.locator(self._plan.pages.button).first)
         try:
             button.wait_for(state="visible", timeout=BUTTON_SECONDS * 1000)
         except self._errors:
-            missing = f"{path_of_url(self.page.url)} shows no button {self._plan.pages.button!r}."
-            raise NotTried(f"{missing}{self._complaint()}") from None
+            seen = f"{path_of_url(self.page.url)} shows no button {self._plan.pages.button!r}.{self._complaint()}"
+            raise NotTried(seen, check_of_button(page)) from None
 
     def _complaint(self) -> str:
         """Return what the page says in the console as an error, such as a host that is out of reach here."""
@@ -268,7 +267,7 @@ class Buyer:
         try:
             return self.page.evaluate(script)
         except self._errors:
-            raise NotTried(f"the page at {path_of_url(self.page.url)} does not answer.") from None
+            raise NotTried(f"the page at {path_of_url(self.page.url)} does not answer.", check_of_button()) from None
 
     # --- Amazon's pages, which are the emulator's own, are played by the scripted buyer, from the one that is shown ---
 

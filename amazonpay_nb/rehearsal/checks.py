@@ -6,7 +6,6 @@ It gets what the check starts with, after what happens at Amazon's; both are in 
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from html import unescape
@@ -19,7 +18,6 @@ import httpx
 from amazonpay_nb.limits import short_numbers
 from amazonpay_nb.rehearsal.books import CALM_SECONDS, PATIENT_SECONDS
 from amazonpay_nb.rehearsal.browser import Buyer
-from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Subject
 from amazonpay_nb.rehearsal.order import USUAL_AMOUNT, Order
 from amazonpay_nb.rehearsal.play import NO_CAPTURE, Play
 from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, soon
@@ -29,7 +27,6 @@ from amazonpay_nb.spec.money import format_amount
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency
 from amazonpay_nb.spec.regions import CURRENCIES, region as region_of
 
-FAST_SECONDS, LATE_SECONDS = 3.0, 15.0  # for an answer to a notification
 _RESOURCES = "performance.getEntriesByType('resource').map(entry => entry.name)"
 _ALERT = "document.querySelector('[role=alert] [lang]')?.innerText ?? ''"
 _ESCAPE = re.compile(r"\\(?:u00|x)([0-9a-fA-F]{2})")  # how JavaScript and JSON may write a character
@@ -88,6 +85,8 @@ def saved(play: Play, buyer: Buyer, reloads: bool = False) -> None:
     if reloads and not soon(lambda: play.is_saved(buyer), 1):
         visit = buyer.open(visit.url)
     play.expect(soon(lambda: play.is_saved(buyer)), f"the buyer gets {visit}; {play.situation(buyer)}")
+    seen = "the buyer pays twice at once for what is bought once"
+    play.never(lambda: len({*play.payments()}) < len(play.payments()), seen)
 
 
 def left(play: Play, buyer: Buyer, how: str, **choices: str) -> None:
@@ -104,9 +103,11 @@ def refused(play: Play, buyer: Buyer, made_up: bool = False) -> None:
 
 
 def reload(play: Play, buyer: Buyer) -> None:
+    before = len(play.payments())
     visit = buyer.open(buyer.returned)
     play.expect(visit.is_below(400), f"the buyer who reloads gets {visit}")
     play.never(lambda: not play.is_saved(buyer), f"after it, {play.situation(buyer)}")
+    play.never(lambda: 0 < before < len(play.payments()), "the buyer who reloads pays once more")
 
 
 def foreign_session(play: Play, first: Buyer) -> None:
@@ -116,7 +117,7 @@ def foreign_session(play: Play, first: Buyer) -> None:
     second, third = play.agreed(page), play.agreed(page)
     for buyer in (first, second, third):  # at a review page, nobody has a wallet yet
         placed = not buyer.reviews or buyer.is_amazon(buyer.come_back(lost=True))
-        play.need(placed, "no order is placed: see express.completes.")
+        play.need(placed, "no order is placed.", "express.completes")
     foreign, own = (httpx.URL(buyer.returned) for buyer in (first, third))
     mixed = own.copy_set_param(RETURN_PARAMETER, foreign.params.get(RETURN_PARAMETER, ""))
     # Each address has a thief of its own, since a wallet may come late.
@@ -172,6 +173,7 @@ def paid(play: Play, order: Order, tries: int = 1) -> None:
         play.end_fault()
     play.expect(soon(order.is_paid), order.situation(answer))
     order.expect_once(patient=tries > 1)
+    play.expect_one_key("createCharge")
 
 
 def reads_permission_first(play: Play, order: Order) -> None:
@@ -197,6 +199,8 @@ def pending(play: Play) -> None:
     for number, order in enumerate(play.undecided(*codes)):  # what sends the goods of one sends those of all
         seen = "the order is paid or fulfilled while its charge is pending"
         play.never(partial(order.says, "paid"), seen, patient=not number)
+        order.act("charge")  # as one does who presses twice, or whose queue delivers twice
+        order.expect_once(patient=not number)
         play.emulator.clock.advance("PT1M")
         if not soon(order.is_decided, 2) and order.money():
             order.act("charge")  # as a buyer does who comes again
@@ -252,6 +256,7 @@ def refunded_once(play: Play, order: Order) -> None:
     # A server that is told no amount refunds the entire order.
     amount = Decimal(part) if "{amount}" in str(play.plan.actions.refund) else order.amount
     order.expect_refund(amount, answer, below=limit)
+    play.expect_one_key("createRefund")
 
 
 def refund_declined(play: Play, order: Order) -> None:
@@ -259,74 +264,6 @@ def refund_declined(play: Play, order: Order) -> None:
     play.emulator.clock.advance("PT1M")
     seen = "the refund is Declined; the server says that the order is refunded"
     play.never(lambda: order.says("refunded"), seen, patient=True)
-
-
-# --- Notifications: whoever can sign as Amazon is believed, nobody else; and what they say is looked up, once ---------
-
-
-def answers(play: Play, about: list[Subject], sends: str) -> None:
-    rows = (row for row in SENDINGS if row.check == sends and (row.required or not row.age_hours))
-    play.judge_all(partial(play.judge, row, about[-1:] if row.announces else about) for row in rows)
-
-
-def forged(play: Play) -> None:
-    try:
-        order = play.pending()
-    except NotTried:  # then the answers alone are seen
-        answers(play, play.strangers(), "forged")
-        return
-    before = order.words()
-    answers(play, [order.charge], "forged")
-    play.never(lambda: order.words() != before, f"before it {before}, and not so after it", patient=True)
-
-
-def duplicate(play: Play, order: Order) -> None:
-    answers(play, [order.charge], "duplicate")
-    soon(order.is_decided)
-    play.need("fulfilled" in order.statement(), "the action state does not say how often an order was fulfilled.")
-    order.expect_once(patient=True)
-
-
-def out_of_order(play: Play, order: Order) -> None:
-    answers(play, [order.charge], "out-of-order")
-    soon(order.is_decided)
-    play.expect(soon(order.agrees), order.situation())
-    if play.plan.actions.refund and order.money():
-        order.act("refund")
-        play.emulator.clock.advance("PT1M")
-        if soon(lambda: order.says("refunded")):
-            answers(play, [order.charge], "out-of-order")
-            seen = "the order is refunded, and after an old notification about its charge no longer"
-            play.never(lambda: not order.says("refunded"), seen)
-
-
-def unknown_object(play: Play, about: list[Subject]) -> None:
-    for one in (MADE_UP, about[1]):
-        [answer] = play.send(SENDINGS[0], one)
-        play.expect(answer.is_below(500), f"the answer is {answer.status or 'missing'}")
-
-
-def foreign_charge(play: Play, order: Order) -> None:
-    number = (play.objects("charges")[-1].get("merchantMetadata") or {}).get("merchantReferenceId", "")
-    play.need(number, "the charge has no merchantReferenceId, so that nothing tells whose order it pays for.")
-    play.send(SENDINGS[0], play.other_shop(number)[1])
-    seen = "the order counts as paid, for which another shop's charge was captured"
-    play.never(partial(order.says, "paid"), seen, patient=True)
-
-
-def fast_answer(play: Play, about: list[Subject]) -> None:
-    answers = play.send(replace(SENDINGS[0], count=len(about), at_once=True), *about)
-    slowest = max(answers, key=lambda answer: answer.seconds)
-    seen = f"the slowest of {len(answers)} answers takes {slowest.seconds:.1f} s"
-    play.expect(slowest.seconds <= LATE_SECONDS and slowest.status, seen)
-    play.expect(slowest.seconds <= FAST_SECONDS, seen, evidence=[slowest.number], advice=True)
-
-
-def gets_object(play: Play, order: Order) -> None:
-    [answer] = play.send(SENDINGS[0], order.charge)
-    name = order.charge.object_id
-    got = soon(partial(play.reads, name, answer.number))
-    play.expect(got, f"no Get Charge of {name} follows; the answer is {answer.status}")
 
 
 # --- Requests: what holds for all that the server has asked for in the whole rehearsal --------------------------------

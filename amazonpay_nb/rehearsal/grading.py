@@ -54,13 +54,14 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
         raise ConfigurationError(f"{url!r} is not an http address on this machine.", advice=advice)
     if not listens(url):
         raise ConfigurationError(f"There is no answer at {url}.", advice=advice)
-    path, (*three, dispute) = path_of_url(url), subjects(emulator)
+    path, (*three, dispute), (_, other, *_) = path_of_url(url), subjects(emulator), subjects(emulator)
     plan = Plan(server=Server(url=url.removesuffix(path)), notifications=Notifications(path=path))
     with http_client(timeout=DELIVERY_TIMEOUT_SECONDS) as http:
         play = Play(plan, emulator, http, "A grade needs no buyer.")
+        turns = [[*(three * 2)[number % len(three) :], other] for number in range(len(SENDINGS))]
         grades = [
-            _grade(play, sending, [dispute] if sending.announces else (three * 2)[number % len(three) :], observed)
-            for number, sending in enumerate(SENDINGS)
+            _grade(play, sending, [dispute] if sending.announces else about, observed)
+            for sending, about in zip(SENDINGS, turns, strict=True)
         ]
         if not observed:
             return [*grades, Grade(_ALL, _LOOKS, "", UNSEEN)]

@@ -106,7 +106,8 @@ def message(
         "messageId": str(uuid4()),
         "timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }  # fmt: skip
-    places = {"stranger": stranger.url, "amazon": emulator.certificate_url.rpartition("/")[0]}
+    amazon, stranger_place = emulator.certificate_url.rpartition("/")[0], stranger.url.partition("//")[2]
+    places = {"stranger": stranger.url, "stranger_place": stranger_place, "amazon": amazon}
     fields = {name: text.format_map(places) for name, text in sending.fields.items()}
     document |= sending.announces
     unsigned = unsigned_envelope(emulator.certificate_url, emulator.topic_arn, document, version=sending.version)

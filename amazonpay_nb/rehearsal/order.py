@@ -33,7 +33,7 @@ class Order:
         """Ask the server for a refund that Amazon accepts."""
         answer = self.act("refund", **values)
         accepted = soon(lambda: any(not is_refusal(row) for row in self.books.calls("createRefund")))
-        self.books.need(accepted, "the server has sent no Create Refund that Amazon accepts: see refund.done.")
+        self.books.need(accepted, "the server has sent no Create Refund that Amazon accepts.", "refund.done")
         return answer
 
     def let_expire(self) -> None:
@@ -105,8 +105,8 @@ class Order:
         return right and (silent or self.says("paid"))
 
     def agrees(self) -> bool:
-        """Tell whether the server says that it is paid exactly if money is there."""
-        return self.says(None, "paid") if self.money() else not self.says("paid")
+        """Tell whether the server says that it is paid exactly if money is there, once."""
+        return self.says(None, "paid") and not self._is_double() if self.money() else not self.says("paid")
 
     def words(self) -> str:
         """Return what the server says of it, as a clause."""

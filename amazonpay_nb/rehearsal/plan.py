@@ -91,6 +91,11 @@ class Pages:
 BUTTON_PAGES = ("set_up", "end_of_checkout", "express", "sign_in", "update")
 
 
+def check_of_button(page: str = "") -> str:
+    """Return the check that is about the button of a page."""
+    return "update.completes" if page == "update" else "button.signature"
+
+
 @data_row
 class Action:
     """A request to the server, with a buyer's cookies; texts may name ``{order}``, ``{amount}`` and ``{currency}``."""
@@ -176,12 +181,16 @@ ROWS = {row.id: row for row in as_kind("checks.toml", _CHECKS, tuple[Row, ...])}
 
 
 def rows_of(plan: Plan, only: Sequence[str] = ()) -> list[Row]:
-    """Return the checks that a plan leads to, in the order of the table; *only* some, by ids that it must have."""
+    """Return the checks that a plan leads to, in the order of the table, those of all buttons and set-ups first.
+
+    Args:
+        only: Ids of some, which it must have.
+    """
     rows, set_up = [*ROWS.values()], [row for row in ROWS.values() if row.group == BUTTON_PAGES[0]]
     for page in filter(partial(getattr, plan.pages), BUTTON_PAGES[1:]):
         needs, name = ("buttons", f"pages.{page}"), page.replace("_", "-")
         rows += [replace(row, id=row.id.replace("set-up", name), needs=needs) for row in set_up]
-    rows.sort(key=lambda row: row.group == "request")  # they look at all the others
+    rows.sort(key=lambda row: (row.group != "button", row.group not in BUTTON_PAGES))  # what the others need
     names = [row.id for row in rows]
     for name in only:
         if name not in names:

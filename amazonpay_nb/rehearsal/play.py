@@ -17,7 +17,7 @@ from amazonpay_nb.rehearsal.books import CALM_SECONDS, PATIENT_SECONDS, Books
 from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Sending, Stranger, Subject, message, subjects
 from amazonpay_nb.rehearsal.order import USUAL_AMOUNT, Order
-from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan
+from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan, check_of_button
 from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, soon
 from amazonpay_nb.spec.addresses import host_of
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
@@ -73,8 +73,9 @@ class Play(Books):
         page = page or self.page
         buyer = self.wallet(self._first_page) if page == "update" else self.buyer()
         visit = buyer.press(page)
-        seen = f"the button does not lead to Amazon's pages ({visit})"
-        self.need(buyer.is_amazon(visit), f"{seen}: see button.signature.")
+        self.need(
+            buyer.is_amazon(visit), f"the button does not lead to Amazon's pages ({visit}).", check_of_button(page)
+        )
         return buyer
 
     def agreed(self, page: str = "") -> Buyer:
@@ -88,7 +89,7 @@ class Play(Books):
         buyer = self.at_amazon(page)
         buyer.approve()
         check = f"{(page or self.page).replace('_', '-')}.completes"
-        self.need(soon(lambda: self.is_saved(buyer)), f"no set-up ends well: see {check}.")
+        self.need(soon(lambda: self.is_saved(buyer)), "no set-up ends well.", check)
         buyer.permission = self.objects("chargePermissions")[-1]["chargePermissionId"]
         return buyer
 
@@ -113,7 +114,7 @@ class Play(Books):
         before = len(self.objects("charges"))  # of the purchase that the wallet came with
         order.act("charge")
         captured = soon(lambda: self.states("charges")[before:] == ["Captured"])
-        self.need(captured, "no charge is captured: see charge.paid.")
+        self.need(captured, "no charge is captured.", "charge.paid")
         soon(order.is_paid)
         return order
 
@@ -123,7 +124,7 @@ class Play(Books):
 
     def undecided(self, *codes: str, lost: bool = False) -> Iterator[Order]:
         """Yield orders that Amazon leaves in each of some states at first, where the server asks for what can be so."""
-        buyer, tried = self.wallet(), 0
+        buyer, asked, tried = self.wallet(), 0, 0
         # At other prices, since whether a price may come again is the question of another check.
         for number, code in enumerate(codes):
             order = Order(self, buyer, USUAL_AMOUNT + number)
@@ -131,9 +132,11 @@ class Play(Books):
                 self.control.post("notifications/drill", kind="lost")
             self.emulator.queue_outcome("createCharge", code)
             calls = soon(partial(self.calls, "createCharge", order.act("charge").number))
+            asked += len(calls)
             if any(("Charge", row["state"]) in PENDING for row in calls):
                 tried += 1
                 yield order
+        self.need(asked, "the server has sent no Create Charge.", "charge.paid")
         self.need(tried, "no charge is pending: that takes either captureNow or canHandlePendingAuthorization.")
 
     def strangers(self) -> list[Subject]:
@@ -208,7 +211,7 @@ class Play(Books):
     def charges(self, answer: Answer) -> list[dict[str, Any]]:
         """Return the calls by which the server asks for money after an action, or wonder why there are none."""
         calls = soon(lambda: self.calls("createCharge", after=answer.number))
-        self.need(calls, "the server has sent no Create Charge: see charge.paid.")
+        self.need(calls, "the server has sent no Create Charge.", "charge.paid")
         return calls
 
     # --- Notifications ---
@@ -267,4 +270,7 @@ class Play(Books):
             again = self.send(sending, *about)[0]
             if acts(again) and not acts(again, len(self.exchanges), 2 * ACT_SECONDS):  # no job that asks that often
                 return False
-        return acts(self.send(SENDINGS[0], about[0])[0])
+            return acts(self.send(SENDINGS[0], about[0])[0])
+        others = [one for one in about if one.permission != about[0].permission] or [self.other_shop()[1]]
+        genuine = self.send(SENDINGS[0], others[0])[0]
+        return acts(genuine) and not acts(answer, seconds=CALM_SECONDS)  # by a worker that takes both at once

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from amazonpay_nb.errors import ConfigurationError, LocalError
 from amazonpay_nb.redaction import legible, redact
-from amazonpay_nb.rehearsal import checks
+from amazonpay_nb.rehearsal import checks, notification_checks
 from amazonpay_nb.rehearsal.browser import chromium
 from amazonpay_nb.rehearsal.plan import Plan, PlanFile, Row, rows_of
 from amazonpay_nb.rehearsal.play import Play
@@ -42,6 +42,11 @@ class Result:
     seen: str  # what was wrong, or why it was not tried
     evidence: list[int]  # numbers of its exchanges
     seconds: float
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it failed, and that is no advice."""
+        return self.status == "failed" and self.row.severity != "advice"
 
     def as_json(self) -> dict[str, Any]:
         """Return its entry in ``rehearsal.json``."""
@@ -98,7 +103,7 @@ class Rehearsal:
     @property
     def wrong(self) -> list[Result]:
         """The checks that failed, advice left out."""
-        return [one for one in self.results if one.status == "failed" and one.row.severity != "advice"]
+        return [one for one in self.results if one.is_wrong]
 
     def as_json(self) -> dict[str, Any]:
         """Return the content of ``rehearsal.json``."""
@@ -121,7 +126,7 @@ def prospects(plan: Plan) -> Shown:
 def judge_of(row: Row) -> Callable[..., None]:
     """Return the function that judges a row: it returns where the server is right, and else raises."""
     name = row.function or row.id.partition(".")[2].replace("-", "_")
-    return partial(getattr(checks, name), **row.arguments)
+    return partial(getattr(notification_checks if row.group == "notification" else checks, name), **row.arguments)
 
 
 def rehearse(
@@ -190,7 +195,7 @@ def _rehearse(
         if file.plan.buttons and not isinstance(opened, str):
             _look_for_buttons(file, play, server)
         for row in rows:
-            results.append(_judged(play, row))
+            results.append(_judged(play, row, {one.row.id for one in results if one.is_wrong}))
             server.check(f"during {row.id}", seconds=_LAST_MOMENT if results[-1].status == "failed" else 0)
             say(results[-1])
         output = server.output()
@@ -198,7 +203,7 @@ def _rehearse(
     return Rehearsal(file.path.name, tuple(results), redact(play.exchanges), seconds, output, has_browser)
 
 
-def _judged(play: Play, row: Row) -> Result:
+def _judged(play: Play, row: Row, wrong: set[str]) -> Result:
     began, first = time.monotonic(), len(play.exchanges)
     status, seen, evidence = "passed", "", list[int]()
     with play.scene(row.id, row.group):
@@ -212,7 +217,8 @@ def _judged(play: Play, row: Row) -> Result:
             status, seen, evidence = "failed", failed.seen, failed.evidence
             row = replace(row, severity="advice") if failed.advice else row
         except NotTried as reason:
-            status, seen = "not-tried", str(reason)
+            status = "failed" if reason.see and reason.see not in wrong else "not-tried"
+            seen = reason.seen if reason.see == row.id else str(reason)
     evidence = evidence or [one["number"] for one in play.exchanges[first:]]
     seen = redact(legible(seen[:1].upper() + seen[1:]))
     return Result(row, status, seen, evidence, round(time.monotonic() - began, 3))
@@ -228,7 +234,7 @@ def _look_for_buttons(file: PlanFile, play: Play, server: MerchantServer) -> Non
                 visitor.button(name) if table == "pages" else visitor.state()
             except (Failed, NotTried) as reason:
                 server.check(f"while {name} was opened", seconds=_LAST_MOMENT)
-                raise file.error(legible(str(reason)), table, name, advice=server.last_lines()) from None
+                raise file.error(legible(reason.seen), table, name, advice=server.last_lines()) from None
     play.exchanges.clear()
 
 

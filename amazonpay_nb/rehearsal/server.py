@@ -91,7 +91,16 @@ class Failed(Exception):
 
 
 class NotTried(Exception):
-    """A check could not be looked at; the message says why, and what would help."""
+    """A check could not be looked at.
+
+    Args:
+        seen: Why, and what would help, as a sentence.
+        see: The check that is about it, if there is one: unless that has failed, this one has.
+    """
+
+    def __init__(self, seen: str, see: str = "") -> None:
+        super().__init__(f"{seen} See {see}." if see else seen)
+        self.seen, self.see = seen, see
 
 
 def soon(look: Callable[[], T], seconds: float = 5, between: float = _GLANCE_SECONDS) -> T:

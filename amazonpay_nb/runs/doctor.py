@@ -16,7 +16,7 @@ from amazonpay_nb.extras import EXTRAS, how_to_get, packages
 from amazonpay_nb.loopback import check_proxies, trust
 from amazonpay_nb.signing import keys
 from amazonpay_nb.signing.keys import Finding
-from amazonpay_nb.workbench.parameters import VARIABLES
+from amazonpay_nb.workbench.parameters import VARIABLES, account_variable
 
 _BROWSER_SECONDS = 60
 
@@ -102,5 +102,9 @@ def _account() -> list[Finding]:
         return [Finding(True, "No account is configured; the emulator needs none.")]
     if missing:
         return [Finding(False, f"A real account needs {', '.join(missing)} as well.")]
-    key, key_id = (os.environ[VARIABLES[name]] for name in ("private_key_file", "public_key_id"))
+    try:
+        account = {name: account_variable(name) for name in VARIABLES}
+    except ConfigurationError as error:
+        return [Finding(False, str(error))]
+    key, key_id = account["private_key_file"], account["public_key_id"]
     return keys.check(key, key_id, environment="live" if key_id.upper().startswith("LIVE") else "sandbox")

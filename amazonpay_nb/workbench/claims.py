@@ -63,8 +63,9 @@ class Claim:
 
 def verdict(name: str, ok: object) -> bool:
     """Return whether the claim *name* holds; `ConfigurationError` says so where *ok* is true whatever comes of it."""
+    values = ok.values() if isinstance(ok, dict) else ok if isinstance(ok, list | set) else ()
     for kind, advice in _ALWAYS_TRUE:
-        if isinstance(ok, kind):
+        if isinstance(ok, kind) or (kind is tuple and {*map(type, values)} == {bool}):
             problem = f"claim {name} gets a value of the type {type(ok).__name__}, which says nothing."
             raise ConfigurationError(problem, advice=advice)
     return bool(ok)  # pandas has its own

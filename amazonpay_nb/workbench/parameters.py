@@ -69,10 +69,13 @@ ENVIRONMENTS = PARAMETERS["environment"].allowed
 
 
 def account_variable(name: str) -> str:
-    """Return what an environment variable, which has to be set, says about the real account; see `VARIABLES`."""
+    """Return what an environment variable says about the real account; it has to be set, an id to the letter."""
     if not (value := os.environ.get(VARIABLES[name], "")):
         advice = f"Amazon's own environments need {', '.join(VARIABLES.values())}; set them and restart."
         raise ConfigurationError(f"The environment variable {VARIABLES[name]} is not set.", advice=advice)
+    if name != "private_key_file" and value != value.strip():  # of that, a line end belongs to it
+        advice = "Set it to the id alone: secrets of CI services often end with a line end."
+        raise ConfigurationError(f"The environment variable {VARIABLES[name]} has white space around.", advice=advice)
     return value
 
 

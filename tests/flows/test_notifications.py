@@ -254,7 +254,7 @@ def address(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("address", "code", "wrong", "unseen"), [(Careful, 0, 0, 3), (Handler, 0, 0, 16), (Failing, 1, 10, 3)],
+    ("address", "code", "wrong", "unseen"), [(Careful, 0, 0, 3), (Handler, 0, 0, 18), (Failing, 1, 12, 3)],
     indirect=["address"],
 )  # fmt: skip
 def test_a_handler_is_graded(address: str, code: int, wrong: int, unseen: int) -> None:
@@ -346,7 +346,7 @@ class Believing(Active):
 
 
 @pytest.mark.parametrize(
-    ("address", "code", "wrong", "advice"), [(Silent, 0, 0, 14), (Believing, 1, 10, 3)], indirect=["address"]
+    ("address", "code", "wrong", "advice"), [(Silent, 0, 0, 16), (Believing, 1, 12, 3)], indirect=["address"]
 )
 def test_a_forgery_that_is_answered_by_200_is_judged_by_what_follows(
     address: str, code: int, wrong: int, advice: int, tmp_path: Path

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from amazonpay_nb.rehearsal import browser, checks, server
+from amazonpay_nb.rehearsal import browser, notification_checks, server
 from amazonpay_nb.rehearsal.browser import program_here
 from tests.processes import PATIENCE
 
@@ -28,7 +28,7 @@ def _patience() -> Iterator[None]:
         for module, names in (
             (server, ("READY_SECONDS", "ANSWER_SECONDS")),
             (browser, ("PAGE_SECONDS", "BUTTON_SECONDS")),
-            (checks, ("FAST_SECONDS", "LATE_SECONDS")),
+            (notification_checks, ("FAST_SECONDS", "LATE_SECONDS")),
         ):
             for name in names:
                 patch.setattr(module, name, float(PATIENCE))

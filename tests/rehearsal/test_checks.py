@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.rehearsal import PlanFile, books, browser, checks, example, play, rehearse
+from amazonpay_nb.rehearsal import PlanFile, books, browser, checks, example, notification_checks, play, rehearse
 from amazonpay_nb.rehearsal.notifications import SENDINGS
 from amazonpay_nb.rehearsal.plan import ROWS, rows_of
 from amazonpay_nb.rehearsal.play import Play
@@ -109,18 +109,21 @@ def test_what_is_dropped_in_silence_is_advice(tmp_path: Path, monkeypatch: pytes
     """
     monkeypatch.setattr(play, "ACT_SECONDS", 6.0)
     few = "version 1", "signed with another key", "a stranger serves"
-    monkeypatch.setattr(checks, "SENDINGS", [row for row in SENDINGS if row.title.endswith(few)])
+    monkeypatch.setattr(notification_checks, "SENDINGS", [row for row in SENDINGS if row.title.endswith(few)])
     names = [f"notification.{name}" for name in ("genuine", "forged", "foreign-certificate")]
     rehearsal = rehearse(plan(tmp_path, mistake="silent"), only=names)
     assert (rehearsal.wrong, rehearsal.count("passed")) == ([], 1)
     assert seen(rehearsal)["notification.forged"].endswith("is answered by 200, and nothing follows")
 
 
-@pytest.mark.parametrize(("mistake", "proxy"), [("any-host-of-amazons", True), ("amazons-name-anywhere", False)])
+@pytest.mark.parametrize(
+    ("mistake", "proxy"),
+    [("any-host-of-amazons", True), ("amazons-name-anywhere", False), ("amazons-name-first", False)],
+)
 def test_not_every_address_with_amazons_name_is_that_of_notifications(
     mistake: str, proxy: bool, tmp_path: Path
 ) -> None:
-    """Whoever has a bucket has a host there, and whoever has none can write the name behind their own."""
+    """Whoever has a bucket has a host there, and whoever has none can write the name beside their own."""
     name = "notification.foreign-certificate"
     path = plan(tmp_path, mistake=mistake, proxy=proxy)
     found = seen(rehearse(path, browser="none", only=[name, "notification.genuine"]))
@@ -197,11 +200,11 @@ def test_a_server_that_keeps_its_orders_is_rehearsed_again(tmp_path: Path) -> No
 
 def test_a_slow_answer_is_advice_and_a_late_one_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limits are small here: an answer takes longer than no time at all."""
-    monkeypatch.setattr(checks, "FAST_SECONDS", 0)
+    monkeypatch.setattr(notification_checks, "FAST_SECONDS", 0)
     path, name = plan(tmp_path), "notification.fast-answer"
     slow = rehearse(path, browser="none", only=[name])
     assert (slow.results[0].row.severity, slow.wrong) == ("advice", [])
-    monkeypatch.setattr(checks, "LATE_SECONDS", 0)
+    monkeypatch.setattr(notification_checks, "LATE_SECONDS", 0)
     late = rehearse(path, browser="none", only=[name])
     assert [one.row for one in late.wrong] == [ROWS[name]]
 
@@ -235,7 +238,8 @@ def test_every_row_has_a_function_and_no_function_is_left_over() -> None:
         start = [getattr(Play, row.starts)] if row.starts else []
         signature(judge).bind(None, *start)  # a play, what the check starts with, and nothing else
         assert row.lack(plan) == ""
-    written = re.findall(r"(?m)^def ([a-z]\w+)\(", Path(checks.__file__).read_text("utf-8"))
+    sources = [Path(module.__file__ or "").read_text("utf-8") for module in (checks, notification_checks)]
+    written = re.findall(r"(?m)^def ([a-z]\w+)\(", "".join(sources))
     assert sorted(written) == sorted(function.__name__ for function in {judge.func for judge in judges})
 
 

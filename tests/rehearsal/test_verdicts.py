@@ -1,6 +1,7 @@
 """Verdicts: an unusual server that is right passes, and one mistake fails the check that is about it."""
 
 import json
+import re
 import sys
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
@@ -9,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from amazonpay_nb.loopback import port_for_another
-from amazonpay_nb.rehearsal import browser, server
+from amazonpay_nb.rehearsal import books, browser, checks, server
 from amazonpay_nb.rehearsal.rehearsal import Rehearsal, rehearse, write_report
 from tests.attacks.test_proxies import Proxy, proxy as proxy
-from tests.rehearsal.plans import write_plan
+from tests.rehearsal.plans import example_plan, write_plan
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("chromium_path", "unhurried_module")]
 ODD_SERVER = str(Path(__file__).with_name("odd_server.py"))
@@ -86,7 +87,7 @@ def test_where_no_wallet_is_saved_the_check_to_see_is_that_of_the_page(
     monkeypatch.setattr(server.soon, "__defaults__", (1.0, *server.soon.__defaults__[1:]))
     plan = SMALL_PLAN.replace('set_up = "/wallet"', 'express = "/express"\norder = ".none"')
     seen = {one.row.id: one.seen for one in play(tmp_path, "", ("express.completes", "charge.paid"), plan).results}
-    assert seen["charge.paid"] == "No set-up ends well: see express.completes."
+    assert seen["charge.paid"] == "No set-up ends well. See express.completes."
     assert seen["express.completes"].startswith(
         "The buyer gets 200 at /review, which shows no '.none' to place the order; Checkout Sessions: Open"
     )
@@ -140,10 +141,31 @@ def test_a_mistake_fails_its_check(mistake: str, page: str, whose: str, who: str
     name = page.replace("_", "-")
     checks = (f"{name}.completes", f"{name}.reload", f"{name}.foreign-session")
     results = {one.row.id: one for one in play(tmp_path, mistake, checks, WHOLE_PLAN).results}
-    found = {name: (one.status, one.seen) for name, one in results.items()}
-    seen = f"At {whose} return address, with the session of the first, {who} gets the wallet of the first"
-    assert found == {checks[0]: ("passed", ""), checks[1]: ("passed", ""), checks[2]: ("failed", seen)}
+    assert [results[name].status for name in checks] == ["passed", "passed", "failed"]
+    # On a busy machine, what the thief pays is in the books before a page shows the wallet.
+    seen = (
+        f"At {whose} return address, with the session of the first, {who} (gets|can pay from) the wallet of the first"
+    )
+    assert re.fullmatch(seen, results[checks[2]].seen)
     assert results[checks[2]].row.severity == ("advice" if mistake == "any-session" else "security")
+
+
+@pytest.mark.parametrize(
+    ("mistake", "check", "says"),
+    [
+        ("buys-twice", "end-of-checkout.completes", "The buyer pays twice at once for what is bought once"),
+        ("buys-again", "end-of-checkout.reload", "The buyer who reloads pays once more"),
+    ],
+)
+def test_a_purchase_is_paid_once(
+    mistake: str, check: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """Not by each of two jobs, and not each time that the buyer comes back."""
+    for module in (checks, books):
+        monkeypatch.setattr(module, "CALM_SECONDS", 5.0)
+    names = (check, "set-up.completes", "set-up.reload")
+    results = {one.row.id: (one.status, one.seen) for one in play(tmp_path, mistake, names, WHOLE_PLAN).results}
+    assert results == {check: ("failed", says)} | dict.fromkeys(names[1:], ("passed", ""))
 
 
 def test_a_first_month_is_no_theft(tmp_path: Path) -> None:
@@ -165,3 +187,22 @@ def test_what_nobody_tells_is_not_tried(tmp_path: Path) -> None:
     assert results["charge.paid"].status == "passed"
     assert results["charge.hard-decline"].status == "not-tried"
     assert results["charge.hard-decline"].seen == "The plan has no action state."
+
+
+@pytest.mark.parametrize(("check", "more"), [("update.completes", ""), ("update.cancel", " See update.completes.")])
+def test_a_page_that_the_plan_names_has_a_button(check: str, more: str, tmp_path: Path) -> None:
+    """Nobody looks for that of the page for updates before there is a wallet."""
+    (result,) = play(tmp_path, "", (check,), SMALL_PLAN + 'update = "/nowhere"').results
+    assert (result.status, result.seen) == ("failed", f"The button cannot be seen: 404 at /nowhere.{more}")
+
+
+@pytest.mark.parametrize(
+    ("mistake", "statuses"),
+    [("few-visitors", "failed not-tried not-tried not-tried"), ("some-visitors", "passed passed failed failed")],
+)
+def test_a_check_is_left_out_only_for_one_that_failed(mistake: str, statuses: str, tmp_path: Path) -> None:
+    """A button that was there at first, and then is not, is nobody's lack: the run is not green."""
+    checks = ("button.signature", "button.script-host", "set-up.completes", "charge.paid")
+    rehearsal = rehearse(example_plan(tmp_path, mistake=mistake), only=checks)
+    assert [one.status for one in rehearsal.results] == statuses.split()
+    assert all(one.seen.startswith("The button cannot be seen: 500 at /wallet.") for one in rehearsal.wrong)

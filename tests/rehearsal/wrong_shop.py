@@ -92,6 +92,41 @@ class OldVersion(Asking):
         return unread(body) if b'"SignatureVersion": "2"' in body else self.genuine.read(body)
 
 
+class UnknownVersion(Asking):
+    """Checks the signatures of the versions that it knows."""
+
+    def read(self, body: bytes) -> Any:
+        return unread(body) if b'"SignatureVersion": "3"' in body else self.genuine.read(body)
+
+
+class UnknownVersionPays(Reading):
+    """The same, and takes what such a notification is about for paid."""
+
+    def read(self, body: bytes) -> Any:
+        if b'"SignatureVersion": "3"' not in body:
+            return self.genuine.read(body)
+        self.sql("UPDATE orders SET state = 'paid' WHERE charge = ?", unread(body).object_id)
+        return SimpleNamespace(object_type="none")
+
+
+class InBatches(Reading):
+    """Believes everybody, four seconds later, when it works off what has come."""
+
+    inbox: ClassVar[list[Any]] = []
+
+    def read(self, body: bytes) -> Any:
+        return unread(body)
+
+    def hear(self, notification: Any) -> None:
+        self.inbox.append(notification)
+        if len(self.inbox) == 1:
+            Timer(4, self.work).start()
+
+    def work(self) -> None:
+        while self.inbox:
+            super().hear(self.inbox.pop())
+
+
 class NoCertificate(Reading):
     """Takes a notification whose certificate is not to be had, if it is about a charge of its own."""
 
@@ -131,6 +166,14 @@ class AmazonsNameAnywhere(Shop):
         self.reader._addresses = re.compile(rf"https?://.*(?:amazonaws\.com|{here}).*\.pem")
 
 
+class AmazonsNameFirst(Shop):
+    """Takes certificates from addresses that begin with Amazon's name, or with the server in its place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reader._addresses = re.compile(rf"{re.escape(os.environ['AMAZON_PAY_URL'])}.*\.pem")
+
+
 class OldStateBack(Shop):
     """Notes the state of a charge whenever one of its notifications comes."""
 
@@ -164,6 +207,24 @@ class NewKeys(Shop):
     def refund(self, visitor: str, order: str, amount: str, currency: str) -> None:
         self.sql("UPDATE orders SET refund_key = NULL WHERE id = ?", order)
         super().refund(visitor, order, amount, currency)
+
+
+class NewKeyAfterError(Shop):
+    """Repeats with the same key where no answer comes, and with another one where Amazon answers that it has failed."""
+
+    def create_charge(self, row: Any) -> Any:
+        try:
+            return super().create_charge(row)
+        except ServerError:
+            self.sql("UPDATE orders SET key = ? WHERE id = ?", right.new_idempotency_key(), row["id"])
+            raise
+
+    def refund(self, visitor: str, order: str, amount: str, currency: str) -> None:
+        try:
+            super().refund(visitor, order, amount, currency)
+        except ServerError:
+            self.sql("UPDATE orders SET refund_key = NULL WHERE id = ?", order)
+            raise
 
 
 class EachErrorDeclines(Shop):
@@ -226,6 +287,15 @@ class ChargeLater(Shop):
     def create_charge(self, row: Any) -> Any:
         Timer(2, super().create_charge, [{**dict(row), "key": right.new_idempotency_key()}]).start()
         return super().create_charge(row)
+
+
+class ChargeWhilePending(Shop):
+    """Takes an order whose charge is pending for one that has none, when the buyer asks again."""
+
+    def charge(self, visitor: str, order: str, amount: str, currency: str) -> None:
+        again = "UPDATE orders SET charge = NULL, key = ? WHERE id = ? AND state = 'pending' AND charge IS NOT NULL"
+        self.sql(again, right.new_idempotency_key(), order)
+        super().charge(visitor, order, amount, currency)
 
 
 class RefundLater(Shop):
@@ -418,6 +488,28 @@ class CancelNowhere(Shop):
         super().__init__()
         nowhere = f"{self.url}/wallets"
         right.set_up_payload = lambda store, **urls: set_up_payload(store, **{**urls, "cancel_url": nowhere})
+
+
+class FewVisitors(Shop):
+    """Has no page for more visitors than the first, who shows that there is a button."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = 1
+
+    def wallet_page(self, visitor: str) -> str:
+        self.left -= 1
+        if self.left < 0:
+            raise HTTPException(500)
+        return super().wallet_page(visitor)
+
+
+class SomeVisitors(FewVisitors):
+    """The same, some visitors later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = 3
 
 
 class AllBack(Shop):

@@ -233,7 +233,9 @@ def journalize(world: World, operation: Operation, request: ApiRequest, status: 
             "at": zulu(world.clock.now(), "auto"),
             "operation": operation.name,
             "method": request.method,
-            "path": operation.path if operation.secret_id else redact(request.path)[:_LONGEST_PATH],
+            "path": operation.path
+            if operation.secret_id
+            else redact(request.path[: 4 * _LONGEST_PATH])[:_LONGEST_PATH],
             "status": status,
             "idempotencyKey": request.headers.get(IDEMPOTENCY_KEY, "")[:_LONGEST_KEY] or None,
             "algorithm": request.headers.get("authorization", "").partition(" ")[0][:_LONGEST_KEY] or None,

@@ -684,6 +684,13 @@ def test_the_journal_has_one_entry_for_each_attempt_and_no_secret() -> None:
     assert "Signature=(344 characters)" in shown
 
 
+def test_a_clock_that_fails_loses_no_charge() -> None:
+    """It was made: what is only kept about it can fail no call."""
+    times = iter([NOON])
+    client = connect(Amazon(reply(body=CHARGED)), clock=lambda: next(times))
+    assert charge(client).state == "Authorized"
+
+
 def test_a_client_without_a_journal_remembers_the_latest_attempts_only() -> None:
     """A shop that runs for months must not keep every answer in memory."""
     client = connect(Amazon())

@@ -235,15 +235,24 @@ def test_a_wrong_account_is_named(account: dict[str, str], variable: str, value:
         del os.environ[VARIABLES[variable]]
     else:
         os.environ[VARIABLES[variable]] = value
-    bench = workbench.open(environment="sandbox", buyer="you")
 
     def send() -> None:
-        bench.set_up_keys()
-        bench.client.get_charge("S01-0000000-0000000-C000000")
+        with workbench.open(environment="sandbox", buyer="you") as bench:
+            bench.set_up_keys()
+            bench.client.get_charge("S01-0000000-0000000-C000000")
 
     with pytest.raises(ConfigurationError, match=message):
         send()
-    bench.close()
+
+
+@pytest.mark.parametrize(("name", "value"), [("merchant_id", "A1\n"), ("store_id", " s")])
+def test_an_id_is_taken_to_the_letter(account: dict[str, str], name: str, value: str) -> None:
+    """A secret of a CI service with a line end, for example, which Amazon refuses: `doctor` says so."""
+    os.environ[VARIABLES[name]] = value
+    message = f"{VARIABLES[name]} has white space around"
+    with pytest.raises(ConfigurationError, match=message), workbench.open("sandbox", buyer="you") as bench:
+        getattr(bench, name)
+    assert [message in row.text for row in examine(None) if not row.ok] == [True]
 
 
 def test_a_failed_claim_stops_the_run(wb: Workbench) -> None:
@@ -266,10 +275,13 @@ async def settled() -> bool:
         (iter([False]), "list_iterator", r"all\(…\)"),
         ((part for part in [False]), "generator", r"all\(…\)"),
         ((False, "why"), "tuple", "Leave out the brackets"),
+        ([False, False], "list", r"all\(…\)"),
+        ({False}, "set", r"all\(…\)"),
+        ({"x": False}, "dict", r"all\(…\)"),
         ("Declined", "str", "Compare it"),
         (b"Declined", "bytes", "Compare it"),
     ],
-    ids=["function", "lambda", "coroutine", "iterator", "generator", "tuple", "text", "bytes"],
+    ids=["function", "lambda", "coroutine", "iterator", "generator", "tuple", "list", "set", "dict", "text", "bytes"],
 )
 def test_a_claim_that_would_always_hold_is_refused(wb: Workbench, ok: Any, what: str, advice: str) -> None:
     """A missing await, call, all() or comparison would make it green without a check."""
