@@ -125,6 +125,11 @@ class Books:
         charges = [charge for charge in self.objects("charges") if counted_in_month(charge)]
         return [(charge["chargePermissionId"], charge["chargeAmount"]["amount"]) for charge in charges]
 
+    def pays_twice(self) -> bool:
+        """Tell whether two of them are the same."""
+        payments = self.payments()
+        return len({*payments}) < len(payments)
+
     def expect_one_key(self, operation: str) -> None:
         """Fail where the server asks again with another key after an answer that leaves open what was done."""
         for row, again in pairwise(self.calls(operation)):

@@ -32,6 +32,7 @@ _ALERT = "document.querySelector('[role=alert] [lang]')?.innerText ?? ''"
 _ESCAPE = re.compile(r"\\(?:u00|x)([0-9a-fA-F]{2})")  # how JavaScript and JSON may write a character
 _SECRET = 100  # characters from the middle of a key, where it is secret: enough to be no accident
 _NO_PAGE = (404, 405)  # where a buyer is sent to by the server's own addresses
+_TWICE = "the buyer pays twice at once for what is bought once"
 _PART = Decimal("9.95")  # of an order of 19.99: Amazon itself refuses to refund all of it twice
 
 # --- The button: it leads to Amazon by Amazon's script, and the key that signs it stays on the server -----------------
@@ -85,8 +86,7 @@ def saved(play: Play, buyer: Buyer, reloads: bool = False) -> None:
     if reloads and not soon(lambda: play.is_saved(buyer), 1):
         visit = buyer.open(visit.url)
     play.expect(soon(lambda: play.is_saved(buyer)), f"the buyer gets {visit}; {play.situation(buyer)}")
-    seen = "the buyer pays twice at once for what is bought once"
-    play.never(lambda: len({*play.payments()}) < len(play.payments()), seen)
+    play.never(play.pays_twice, _TWICE)
 
 
 def left(play: Play, buyer: Buyer, how: str, **choices: str) -> None:
@@ -103,11 +103,12 @@ def refused(play: Play, buyer: Buyer, made_up: bool = False) -> None:
 
 
 def reload(play: Play, buyer: Buyer) -> None:
+    play.never(play.pays_twice, _TWICE, patient=True)  # and all that the first visit leads to has come
     before = len(play.payments())
     visit = buyer.open(buyer.returned)
     play.expect(visit.is_below(400), f"the buyer who reloads gets {visit}")
     play.never(lambda: not play.is_saved(buyer), f"after it, {play.situation(buyer)}")
-    play.never(lambda: 0 < before < len(play.payments()), "the buyer who reloads pays once more")
+    play.never(lambda: 0 < before < len(play.payments()), "the buyer who reloads pays once more", patient=before > 0)
 
 
 def foreign_session(play: Play, first: Buyer) -> None:

@@ -54,14 +54,13 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
         raise ConfigurationError(f"{url!r} is not an http address on this machine.", advice=advice)
     if not listens(url):
         raise ConfigurationError(f"There is no answer at {url}.", advice=advice)
-    path, (*three, dispute), (_, other, *_) = path_of_url(url), subjects(emulator), subjects(emulator)
+    path, (*three, dispute), other = path_of_url(url), subjects(emulator), subjects(emulator)[1]
     plan = Plan(server=Server(url=url.removesuffix(path)), notifications=Notifications(path=path))
     with http_client(timeout=DELIVERY_TIMEOUT_SECONDS) as http:
         play = Play(plan, emulator, http, "A grade needs no buyer.")
-        turns = [[*(three * 2)[number % len(three) :], other] for number in range(len(SENDINGS))]
         grades = [
-            _grade(play, sending, [dispute] if sending.announces else about, observed)
-            for sending, about in zip(SENDINGS, turns, strict=True)
+            _grade(play, row, [dispute] if row.announces else (three * 2)[number % len(three) :], other, observed)
+            for number, row in enumerate(SENDINGS)
         ]
         if not observed:
             return [*grades, Grade(_ALL, _LOOKS, "", UNSEEN)]
@@ -70,12 +69,12 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
     return [*grades, Grade(_ALL, _LOOKS, f"{count} of {len(three)} objects", GOOD if count == len(three) else WRONG)]
 
 
-def _grade(play: Play, sending: Sending, about: list[Subject], observed: bool) -> Grade:
+def _grade(play: Play, sending: Sending, about: list[Subject], other: Subject, observed: bool) -> Grade:
     expected = (
         ONCE if sending.check == "duplicate" else TAKEN if sending.genuine else LATER if sending.later else REFUSED
     )
     try:
-        answers = play.judge(sending, about, observed=observed)
+        answers = play.judge(sending, about, other=other, observed=observed)
         answered, verdict = ", ".join(dict.fromkeys(str(one.status) for one in answers)), GOOD
         if sending.check == "duplicate":
             _require_once(play, about[0], answers[0], observed)

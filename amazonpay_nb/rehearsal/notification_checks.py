@@ -9,26 +9,25 @@ from functools import partial
 from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Subject
 from amazonpay_nb.rehearsal.order import Order
 from amazonpay_nb.rehearsal.play import Play
-from amazonpay_nb.rehearsal.server import NotTried, soon
+from amazonpay_nb.rehearsal.server import soon
 
 FAST_SECONDS, LATE_SECONDS = 3.0, 15.0  # for an answer
 
 
-def answers(play: Play, about: list[Subject], sends: str) -> None:
+def answers(play: Play, about: list[Subject], sends: str, other: Subject | None = None) -> None:
     rows = (row for row in SENDINGS if row.check == sends and (row.required or not row.age_hours))
-    play.judge_all(partial(play.judge, row, about[-1:] if row.announces else about) for row in rows)
+    play.judge_all(partial(play.judge, row, about[-1:] if row.announces else about, other=other) for row in rows)
 
 
-def forged(play: Play) -> None:
-    try:
-        order = play.pending()
-    except NotTried:  # then the answers alone are seen
-        answers(play, play.strangers(), "forged")
+def forged(play: Play, sends: str) -> None:
+    pending = play.two_pending()
+    if not pending:  # then the answers alone are seen
+        answers(play, play.strangers(), sends)
         return
-    before = order.words()
+    (order, charge), before = pending[0], pending[0][0].words()
     seen = f"before it {before}, and not so after it"
     unchanged = partial(play.never, lambda: order.words() != before, seen, patient=True)
-    play.judge_all([partial(answers, play, [order.charge], "forged"), unchanged])
+    play.judge_all([partial(answers, play, [charge], sends, pending[-1][1]), unchanged])
 
 
 def duplicate(play: Play, order: Order) -> None:

@@ -4,8 +4,9 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
+from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -31,7 +32,10 @@ NO_CAPTURE = (
     "the server has sent no Capture Charge. Where captureNow does not take the money, it has to be captured "
     "within 30 days, or goes back to the buyer."
 )
-_ID = re.compile("[^/?]+-[^/?]+")  # in the path of a call
+_ID, _OBJECT_ID = (
+    re.compile("[^/?]+-[^/?]+"),
+    re.compile(r"\bObjectId\W+([\w-]+)"),
+)  # in the path of a call; in a message
 
 
 class Play(Books):
@@ -114,6 +118,7 @@ class Play(Books):
         before = len(self.objects("charges"))  # of the purchase that the wallet came with
         order.act("charge")
         captured = soon(lambda: self.states("charges")[before:] == ["Captured"])
+        self.need(captured or not order.money(), "what is only held cannot be refunded.")
         self.need(captured, "no charge is captured.", "charge.paid")
         soon(order.is_paid)
         return order
@@ -121,6 +126,13 @@ class Play(Books):
     def pending(self) -> Order:
         """Return an order whose charge Amazon is yet to decide; of that the server hears by what the check sends."""
         return next(self.undecided("CaptureInitiated", "AuthorizationInitiated", lost=True))
+
+    def two_pending(self) -> list[tuple[Order, Subject]]:
+        """Return two such orders of one buyer with their charges; fewer where the server or its plan has no more."""
+        codes = "CaptureInitiated", "AuthorizationInitiated"
+        with suppress(NotTried):
+            return [(order, order.charge) for order in islice(self.undecided(*codes * 2, lost=True), 2)]
+        return []
 
     def undecided(self, *codes: str, lost: bool = False) -> Iterator[Order]:
         """Yield orders that Amazon leaves in each of some states at first, where the server asks for what can be so."""
@@ -234,28 +246,31 @@ class Play(Books):
         shown = {"sent": title, "message": json.loads(content) if content[:1] == "{" else content}
         return self.ask("amazon", "POST", str(self.plan.news), shown, content=content, headers=headers)
 
-    def judge(self, sending: Sending, about: Sequence[Subject], *, observed: bool = True) -> list[Answer]:
+    def judge(
+        self, sending: Sending, about: Sequence[Subject], *, other: Subject | None = None, observed: bool = True
+    ) -> list[Answer]:
         """Send what a row says, and return the answers; fail where one is another than it has to be.
 
-        What may be genuine is advice, and so is what is accepted and dropped, as is seen where calls are *observed*.
+        What may be genuine is advice, and so is what is accepted and dropped, as is seen where calls are *observed*: by
+        a genuine notification about another object, by default one of another shop.
         """
         answers = self.send(sending, *about)
         if wrong := [one for one in answers if not sending.is_right(one.status)]:
             accepts = not sending.genuine and all(one.is_below(300) for one in wrong)
             if accepts and not observed:
                 raise NotTried(f"{wrong[0].status}, effect not seen")
-            drops = accepts and self._drops(sending, about, wrong[0])
+            drops = accepts and self._drops(sending, about, wrong[0], other or self.other_shop()[1])
             answer = f"{wrong[0].status or 'nothing'}{', and nothing follows' if drops else ''}"
             seen, numbers = f"{sending.title} is answered by {answer}", [one.number for one in wrong]
             raise Failed(seen, evidence=numbers, advice=drops or not sending.required, answer=answer)
         return answers
 
-    def _drops(self, sending: Sending, about: Sequence[Subject], answer: Answer) -> bool:
+    def _drops(self, sending: Sending, about: Sequence[Subject], answer: Answer, other: Subject) -> bool:
         """Tell whether a server does nothing about what it has accepted, and something about what is genuine."""
 
-        def acts(answer: Answer, after: int = 0, seconds: float | None = None) -> bool:
+        def acts(answer: Answer, after: int = 0, seconds: float | None = None, said: str = "") -> bool:
             """Tell whether a call follows about what the message names: a job of the server's may ask for others."""
-            said = str(self.exchanges[answer.number - 1]["message"])
+            said = said or str(self.exchanges[answer.number - 1]["message"])
 
             def asks() -> bool:
                 paths = (row["path"] for row in self.calls(after=after or answer.number))
@@ -271,6 +286,8 @@ class Play(Books):
             if acts(again) and not acts(again, len(self.exchanges), 2 * ACT_SECONDS):  # no job that asks that often
                 return False
             return acts(self.send(SENDINGS[0], about[0])[0])
-        others = [one for one in about if one.permission != about[0].permission] or [self.other_shop()[1]]
-        genuine = self.send(SENDINGS[0], others[0])[0]
-        return acts(genuine) and not acts(answer, seconds=CALM_SECONDS)  # by a worker that takes both at once
+        name = "".join(_OBJECT_ID.findall(str(self.exchanges[answer.number - 1]["message"])))
+        if not acts(self.send(SENDINGS[0], other)[0]):
+            return False
+        # A worker may take both at once.
+        return other == about[0] or not acts(answer, seconds=CALM_SECONDS, said=name or "nothing")

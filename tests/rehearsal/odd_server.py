@@ -122,7 +122,7 @@ async def account(request: Request) -> Response:
 def complete(visitor: str, session_id: str, price: dict[str, str] | None, kind: bool) -> None:
     if MISTAKE == "anybody-later":
         time.sleep(2)
-    if MISTAKE == "buys-again" and price and visitor in wallets:
+    if MISTAKE.startswith("buys-again") and price and visitor in wallets:
         pay_at_once(wallets[visitor], price)
     try:
         agreed = CLIENT.get_checkout_session(session_id)
@@ -142,11 +142,13 @@ def complete(visitor: str, session_id: str, price: dict[str, str] | None, kind: 
         CLIENT.create_checkout_session(**change)
         if MISTAKE == "first-month":  # which is none: the buyer pays at once what an order of a rehearsal costs
             pay_at_once(session.charge_permission_id, {"amount": "19.99", "currencyCode": "USD"})
-        for _ in range({"buys-twice": 2, "buys-again": 1}.get(MISTAKE, 0) if price else 0):
-            pay_at_once(session.charge_permission_id, price)
+        if price and MISTAKE in ("buys-twice", "buys-more-later"):  # of which the latter is none
+            more = PRICE if MISTAKE == "buys-twice" else {"amount": "9.00", "currencyCode": "USD"}
+            pay_at_once(session.charge_permission_id, more)
 
 
 def pay_at_once(permission: str, amount: dict[str, str]) -> None:
+    time.sleep(2 if MISTAKE.endswith("later") else 0)
     CLIENT.create_charge(charge_permission_id=permission, charge_amount=amount, capture_now=True)
 
 

@@ -163,6 +163,28 @@ def test_a_charge_that_is_refused_is_not_pending(tmp_path: Path) -> None:
 
 @pytest.mark.browser
 @needs_chromium
+def test_what_is_only_held_fails_nobody(tmp_path: Path) -> None:
+    """A shop that takes the money when the parcel leaves has nothing to give back before."""
+    rehearsal = rehearse(plan(tmp_path, mistake="holds-only"), only=["charge.paid", "refund.done"])
+    assert [one.status for one in rehearsal.results] == ["passed", "not-tried"]
+    assert seen(rehearsal, "not-tried")["refund.done"] == "What is only held cannot be refunded."
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_a_server_may_ask_for_its_own_charges_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is genuine is then about one of them, or nobody would see that the server does anything at all."""
+    monkeypatch.setattr(play, "ACT_SECONDS", 6.0)
+    few = "version 1", "signed with another key", "a stranger serves"
+    monkeypatch.setattr(notification_checks, "SENDINGS", [row for row in SENDINGS if row.title.endswith(few)])
+    names = ["notification.forged", "notification.foreign-certificate"]
+    rehearsal = rehearse(plan(tmp_path, mistake="own-charges-only"), only=names)
+    assert (rehearsal.wrong, [*seen(rehearsal)]) == ([], names)
+    assert all(one.seen.endswith("is answered by 200, and nothing follows") for one in rehearsal.results)
+
+
+@pytest.mark.browser
+@needs_chromium
 def test_what_a_server_has_not_used_up_befalls_nobody_else(tmp_path: Path) -> None:
     """An outcome was set for a charge that was never asked for; the objects of strangers are made without it."""
     rehearsal = rehearse(plan(tmp_path, mistake="charges-nothing"), only=["notification.forged"])

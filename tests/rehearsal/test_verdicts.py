@@ -155,6 +155,7 @@ def test_a_mistake_fails_its_check(mistake: str, page: str, whose: str, who: str
     [
         ("buys-twice", "end-of-checkout.completes", "The buyer pays twice at once for what is bought once"),
         ("buys-again", "end-of-checkout.reload", "The buyer who reloads pays once more"),
+        ("buys-again-later", "end-of-checkout.reload", "The buyer who reloads pays once more"),
     ],
 )
 def test_a_purchase_is_paid_once(
@@ -166,6 +167,14 @@ def test_a_purchase_is_paid_once(
     names = (check, "set-up.completes", "set-up.reload")
     results = {one.row.id: (one.status, one.seen) for one in play(tmp_path, mistake, names, WHOLE_PLAN).results}
     assert results == {check: ("failed", says)} | dict.fromkeys(names[1:], ("passed", ""))
+
+
+def test_one_look_at_the_books_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes between two looks, a moment after the buyer is back, is not paid twice, and not for a reload."""
+    for module in (checks, books):
+        monkeypatch.setattr(module, "CALM_SECONDS", 4.0)
+    names = ("end-of-checkout.completes", "end-of-checkout.reload")
+    assert [one.seen for one in play(tmp_path, "buys-more-later", names, WHOLE_PLAN).results] == ["", ""]
 
 
 def test_a_first_month_is_no_theft(tmp_path: Path) -> None:

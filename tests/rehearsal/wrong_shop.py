@@ -410,6 +410,26 @@ class SecondCall(Shop):
             super().settle(self.amazon.capture_charge(charge.charge_id, capture_amount=money, idempotency_key=key))
 
 
+class HoldsOnly(SecondCall):
+    """Right: the money is taken when the parcel leaves, for which a plan has no action."""
+
+    def settle(self, charge: Any) -> None:
+        with patch.dict(right.ORDERS, Authorized="paid"):
+            Shop.settle(self, charge)
+
+
+class OwnChargesOnly(Reading):
+    """Right, and unusual: it answers 200 to everything, drops what is forged, and asks for charges of its own alone."""
+
+    def read(self, body: bytes) -> Any:
+        try:
+            told = self.genuine.read(body)
+        except NotificationRefused:
+            return SimpleNamespace(object_type="none")
+        own = self.sql("SELECT 1 FROM orders WHERE charge = ?", told.object_id)
+        return told if own else SimpleNamespace(object_type="none")
+
+
 class CaptureNotLookedAt(SecondCall):
     """Sends the goods for what is held, whatever becomes of the capture."""
 

@@ -228,14 +228,13 @@ def _throttle(world: World, operation: Operation, merchant: Merchant) -> None:
 
 def journalize(world: World, operation: Operation, request: ApiRequest, status: int, document: Body) -> None:
     """Record an exchange for `GET journal`, with ids and states but without signature and personal data."""
+    path = request.path[: 4 * _LONGEST_PATH]  # a stranger's may be long, and everybody waits while it is read
     world.journal.append(
         {
             "at": zulu(world.clock.now(), "auto"),
             "operation": operation.name,
             "method": request.method,
-            "path": operation.path
-            if operation.secret_id
-            else redact(request.path[: 4 * _LONGEST_PATH])[:_LONGEST_PATH],
+            "path": operation.path if operation.secret_id else redact(path)[:_LONGEST_PATH],
             "status": status,
             "idempotencyKey": request.headers.get(IDEMPOTENCY_KEY, "")[:_LONGEST_KEY] or None,
             "algorithm": request.headers.get("authorization", "").partition(" ")[0][:_LONGEST_KEY] or None,
