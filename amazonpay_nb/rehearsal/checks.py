@@ -228,7 +228,10 @@ def same_order_twice(play: Play, order: Order) -> None:
     order = Order(play, order.buyer)
     play.happen({"faults": {"operation": "createCharge", "fault": "delay", "seconds": 2, "times": 2}})
     order.buyer.act("charge", order.values, 2)
-    play.expect(came := soon(order.money), f"{came} of {order.price} is held or taken for an order sent twice at once")
+    play.expect(
+        came := soon(order.money, 2 * PATIENT_SECONDS),
+        f"{came} of {order.price} is held or taken for an order sent twice at once",
+    )
     order.expect_once(patient=True)
 
 

@@ -279,17 +279,18 @@ class Play(Books):
 
             return bool(soon(asks, ACT_SECONDS if seconds is None else seconds))
 
-        if acts(answer):  # or a job does, or it still is at work on something genuine
-            if acts(self.send(sending, MADE_UP)[0]):  # for which no job asks
+        if not acts(answer):
+            other = other or self.other_shop()[1]
+            name = "".join(_OBJECT_ID.findall(str(self.exchanges[answer.number - 1]["message"])))
+            if not acts(self.send(SENDINGS[0], other)[0]):
                 return False
-            soon(lambda: not acts(answer, len(self.exchanges), CALM_SECONDS))
-            again = self.send(sending, *about)[0]
-            if acts(again) and not acts(again, len(self.exchanges), 2 * ACT_SECONDS):  # no job that asks that often
-                return False
-            return acts(self.send(SENDINGS[0], about[0])[0])
-        other = other or self.other_shop()[1]
-        name = "".join(_OBJECT_ID.findall(str(self.exchanges[answer.number - 1]["message"])))
-        if not acts(self.send(SENDINGS[0], other)[0]):
+            if other == about[0] or not acts(answer, seconds=CALM_SECONDS, said=name or "nothing"):
+                return True
+        # It does, or takes together what has come; or a job asks by itself, or it still is at work on what is genuine.
+        if acts(self.send(sending, MADE_UP)[0]):  # for which no job asks
             return False
-        # A worker may take both at once.
-        return other == about[0] or not acts(answer, seconds=CALM_SECONDS, said=name or "nothing")
+        soon(lambda: not acts(answer, len(self.exchanges), CALM_SECONDS))
+        again = self.send(sending, *about)[0]
+        if acts(again) and not acts(again, len(self.exchanges), 2 * ACT_SECONDS):  # no job that asks that often
+            return False
+        return acts(self.send(SENDINGS[0], about[0])[0])

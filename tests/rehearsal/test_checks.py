@@ -163,6 +163,17 @@ def test_a_charge_that_is_refused_is_not_pending(tmp_path: Path) -> None:
 
 @pytest.mark.browser
 @needs_chromium
+def test_a_job_that_asks_seldom_is_no_belief(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It asks for what is pending, a while after a forgery about that, and would have without it."""
+    monkeypatch.setattr(play, "ACT_SECONDS", 6.0)
+    monkeypatch.setattr(notification_checks, "SENDINGS", [row for row in SENDINGS if row.title.endswith("serves")])
+    (result,) = rehearse(plan(tmp_path, mistake="silent-and-slow"), only=["notification.foreign-certificate"]).results
+    assert (result.status, result.row.severity) == ("failed", "advice")
+    assert result.seen.endswith("is answered by 200, and nothing follows")
+
+
+@pytest.mark.browser
+@needs_chromium
 def test_what_is_only_held_fails_nobody(tmp_path: Path) -> None:
     """A shop that takes the money when the parcel leaves has nothing to give back before."""
     rehearsal = rehearse(plan(tmp_path, mistake="holds-only"), only=["charge.paid", "refund.done"])

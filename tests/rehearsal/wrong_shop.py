@@ -42,6 +42,8 @@ class Reading(Shop):
 class Asking(Reading):
     """Asks for pending charges by itself, too, each second."""
 
+    pause = 1
+
     def __init__(self) -> None:
         super().__init__()
         self.look()
@@ -50,7 +52,7 @@ class Asking(Reading):
         for [charge] in self.sql("SELECT charge FROM orders WHERE state = 'pending' AND charge IS NOT NULL"):
             with suppress(AmazonPayError):
                 self.settle(self.amazon.get_charge(charge))
-        again = Timer(1, self.look)
+        again = Timer(self.pause, self.look)
         again.daemon = True
         again.start()
 
@@ -68,6 +70,12 @@ class Silent(Asking):
         if notification.object_type != "none":
             time.sleep(1)
             super().hear(notification)
+
+
+class SilentAndSlow(Silent):
+    """The same, and asks by itself so seldom that it is not seen at once."""
+
+    pause = 10
 
 
 class OneVersion(Reading):
