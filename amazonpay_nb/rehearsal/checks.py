@@ -19,6 +19,7 @@ from amazonpay_nb.limits import short_numbers
 from amazonpay_nb.rehearsal.books import CALM_SECONDS, PATIENT_SECONDS
 from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.order import USUAL_AMOUNT, Order
+from amazonpay_nb.rehearsal.plan import BUYING_PAGES
 from amazonpay_nb.rehearsal.play import NO_CAPTURE, Play
 from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, soon
 from amazonpay_nb.signing.steps import Algorithm
@@ -86,7 +87,7 @@ def saved(play: Play, buyer: Buyer, reloads: bool = False) -> None:
     if reloads and not soon(lambda: play.is_saved(buyer), 1):
         visit = buyer.open(visit.url)
     play.expect(soon(lambda: play.is_saved(buyer)), f"the buyer gets {visit}; {play.situation(buyer)}")
-    play.never(play.pays_twice, _TWICE)
+    play.never(play.pays_twice, _TWICE, patient=play.page in BUYING_PAGES)
 
 
 def left(play: Play, buyer: Buyer, how: str, **choices: str) -> None:
@@ -104,7 +105,7 @@ def refused(play: Play, buyer: Buyer, made_up: bool = False) -> None:
 
 def reload(play: Play, buyer: Buyer) -> None:
     play.never(play.pays_twice, _TWICE, patient=True)  # and all that the first visit leads to has come
-    before = len(play.payments())
+    play.sales[play.page] = before = len(play.payments())
     visit = buyer.open(buyer.returned)
     play.expect(visit.is_below(400), f"the buyer who reloads gets {visit}")
     play.never(lambda: not play.is_saved(buyer), f"after it, {play.situation(buyer)}")

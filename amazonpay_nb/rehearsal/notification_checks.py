@@ -59,9 +59,10 @@ def unknown_object(play: Play, about: list[Subject]) -> None:
 def foreign_charge(play: Play, order: Order) -> None:
     number = (play.objects("charges")[-1].get("merchantMetadata") or {}).get("merchantReferenceId", "")
     play.need(number, "the charge has no merchantReferenceId, so that nothing tells whose order it pays for.")
+    paid = order.says("paid")  # while its own charge is pending: see charge.pending
     play.send(SENDINGS[0], play.other_shop(number)[1])
     seen = "the order counts as paid, for which another shop's charge was captured"
-    play.never(partial(order.says, "paid"), seen, patient=True)
+    play.never(lambda: order.says("paid") and not paid, seen, patient=True)
 
 
 def fast_answer(play: Play, about: list[Subject]) -> None:

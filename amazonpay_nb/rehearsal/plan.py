@@ -89,6 +89,7 @@ class Pages:
 
 
 BUTTON_PAGES = ("set_up", "end_of_checkout", "express", "sign_in", "update")
+BUYING_PAGES = BUTTON_PAGES[1:3]  # where a buyer who saves a wallet buys something as well
 
 
 def check_of_button(page: str = "") -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -18,7 +19,7 @@ from amazonpay_nb.rehearsal.books import CALM_SECONDS, PATIENT_SECONDS, Books
 from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Sending, Stranger, Subject, message, subjects
 from amazonpay_nb.rehearsal.order import USUAL_AMOUNT, Order
-from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan, check_of_button
+from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, BUYING_PAGES, Plan, check_of_button
 from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, soon
 from amazonpay_nb.spec.addresses import host_of
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
@@ -27,7 +28,7 @@ from amazonpay_nb.spec.states import PENDING
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-ACT_SECONDS = 3.0  # how long it may take until a server does something about a notification
+ACT_SECONDS = PATIENT_SECONDS + 1  # how long it may take until a server does something about a notification
 NO_CAPTURE = (
     "the server has sent no Capture Charge. Where captureNow does not take the money, it has to be captured "
     "within 30 days, or goes back to the buyer."
@@ -48,6 +49,7 @@ class Play(Books):
     def __init__(self, plan: Plan, emulator: Emulator, http: httpx.Client, browser: "Browser | str") -> None:
         super().__init__(plan, emulator, http)
         self.browser, self._buyers = browser, list[Buyer]()
+        self.sales = Counter[str]()  # how many payments a visit of a page leads to
         self.page = self._first_page = next(iter(plan.buttons), "")
 
     @contextmanager
@@ -89,12 +91,18 @@ class Play(Books):
         return buyer
 
     def wallet(self, page: str = "") -> Buyer:
-        """Return a buyer who has saved a wallet."""
+        """Return a buyer who has saved a wallet, and paid for what the page sells."""
+        page = page or self.page
         buyer = self.at_amazon(page)
         buyer.approve()
-        check = f"{(page or self.page).replace('_', '-')}.completes"
+        check = f"{page.replace('_', '-')}.completes"
         self.need(soon(lambda: self.is_saved(buyer)), "no set-up ends well.", check)
-        buyer.permission = self.objects("chargePermissions")[-1]["chargePermissionId"]
+        wallets = self.objects("chargePermissions")
+        if page in BUYING_PAGES and page not in self.sales:  # a job may charge for it
+            soon(lambda: None, PATIENT_SECONDS)
+            self.sales[page] = len(self.payments())
+        soon(lambda: len(self.payments()) >= self.sales[page] * len(wallets))
+        buyer.permission = wallets[-1]["chargePermissionId"]
         return buyer
 
     def order(self) -> Order:

@@ -142,8 +142,8 @@ def complete(visitor: str, session_id: str, price: dict[str, str] | None, kind: 
         CLIENT.create_checkout_session(**change)
         if MISTAKE == "first-month":  # which is none: the buyer pays at once what an order of a rehearsal costs
             pay_at_once(session.charge_permission_id, {"amount": "19.99", "currencyCode": "USD"})
-        if price and MISTAKE in ("buys-twice", "buys-more-later"):  # of which the latter is none
-            more = PRICE if MISTAKE == "buys-twice" else {"amount": "9.00", "currencyCode": "USD"}
+        if price and MISTAKE.startswith(("buys-twice", "buys-more")):  # of which the latter is none
+            more = PRICE if MISTAKE.startswith("buys-twice") else {"amount": "9.00", "currencyCode": "USD"}
             pay_at_once(session.charge_permission_id, more)
 
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.rehearsal import PlanFile, books, browser, checks, example, notification_checks, play, rehearse
+from amazonpay_nb.rehearsal import PlanFile, books, browser, checks, example, notification_checks, rehearse
 from amazonpay_nb.rehearsal.notifications import SENDINGS
 from amazonpay_nb.rehearsal.plan import ROWS, rows_of
 from amazonpay_nb.rehearsal.play import Play
@@ -107,7 +107,6 @@ def test_what_is_dropped_in_silence_is_advice(tmp_path: Path, monkeypatch: pytes
 
     A job looks at what is pending each second, whatever comes.
     """
-    monkeypatch.setattr(play, "ACT_SECONDS", 6.0)
     few = "version 1", "signed with another key", "a stranger serves"
     monkeypatch.setattr(notification_checks, "SENDINGS", [row for row in SENDINGS if row.title.endswith(few)])
     names = [f"notification.{name}" for name in ("genuine", "forged", "foreign-certificate")]
@@ -165,7 +164,6 @@ def test_a_charge_that_is_refused_is_not_pending(tmp_path: Path) -> None:
 @needs_chromium
 def test_a_job_that_asks_seldom_is_no_belief(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It asks for what is pending, a while after a forgery about that, and would have without it."""
-    monkeypatch.setattr(play, "ACT_SECONDS", 6.0)
     monkeypatch.setattr(notification_checks, "SENDINGS", [row for row in SENDINGS if row.title.endswith("serves")])
     (result,) = rehearse(plan(tmp_path, mistake="silent-and-slow"), only=["notification.foreign-certificate"]).results
     assert (result.status, result.row.severity) == ("failed", "advice")
@@ -185,7 +183,6 @@ def test_what_is_only_held_fails_nobody(tmp_path: Path) -> None:
 @needs_chromium
 def test_a_server_may_ask_for_its_own_charges_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is genuine is then about one of them, or nobody would see that the server does anything at all."""
-    monkeypatch.setattr(play, "ACT_SECONDS", 6.0)
     few = "version 1", "signed with another key", "a stranger serves"
     monkeypatch.setattr(notification_checks, "SENDINGS", [row for row in SENDINGS if row.title.endswith(few)])
     names = ["notification.forged", "notification.foreign-certificate"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from amazonpay_nb.rehearsal import books, play, rehearse
+from amazonpay_nb.rehearsal import books, rehearse
 from amazonpay_nb.rehearsal.rehearsal import Result
 from tests.rehearsal.plans import example_plan as plan, seen
 
@@ -65,8 +65,6 @@ def test_a_mistake_fails_its_check(
         monkeypatch.setattr(books, "CALM_SECONDS", 5.0)
     if "later" in mistake or mistake == "goods-by-each":  # on a busy machine much later
         monkeypatch.setattr(books, "PATIENT_SECONDS", 15.0)
-    if "version" in mistake:
-        monkeypatch.setattr(play, "ACT_SECONDS", 6.0)
     rehearsal = rehearse(plan(tmp_path, mistake=mistake), only=(check, *others))
     failed: dict[str, Result] = {one.row.id: one for one in rehearsal.results if one.status == "failed"}
     assert check in failed, seen(rehearsal, "not-tried")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from amazonpay_nb.loopback import port_for_another
-from amazonpay_nb.rehearsal import books, browser, checks, server
+from amazonpay_nb.rehearsal import books, browser, server
 from amazonpay_nb.rehearsal.rehearsal import Rehearsal, rehearse, write_report
 from tests.attacks.test_proxies import Proxy, proxy as proxy
 from tests.rehearsal.plans import example_plan, write_plan
@@ -154,6 +154,7 @@ def test_a_mistake_fails_its_check(mistake: str, page: str, whose: str, who: str
     ("mistake", "check", "says"),
     [
         ("buys-twice", "end-of-checkout.completes", "The buyer pays twice at once for what is bought once"),
+        ("buys-twice-later", "end-of-checkout.completes", "The buyer pays twice at once for what is bought once"),
         ("buys-again", "end-of-checkout.reload", "The buyer who reloads pays once more"),
         ("buys-again-later", "end-of-checkout.reload", "The buyer who reloads pays once more"),
     ],
@@ -162,8 +163,7 @@ def test_a_purchase_is_paid_once(
     mistake: str, check: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     """Not by each of two jobs, and not each time that the buyer comes back."""
-    for module in (checks, books):
-        monkeypatch.setattr(module, "CALM_SECONDS", 5.0)
+    monkeypatch.setattr(books, "PATIENT_SECONDS", 8.0)
     names = (check, "set-up.completes", "set-up.reload")
     results = {one.row.id: (one.status, one.seen) for one in play(tmp_path, mistake, names, WHOLE_PLAN).results}
     assert results == {check: ("failed", says)} | dict.fromkeys(names[1:], ("passed", ""))
@@ -171,10 +171,17 @@ def test_a_purchase_is_paid_once(
 
 def test_one_look_at_the_books_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes between two looks, a moment after the buyer is back, is not paid twice, and not for a reload."""
-    for module in (checks, books):
-        monkeypatch.setattr(module, "CALM_SECONDS", 4.0)
+    monkeypatch.setattr(books, "PATIENT_SECONDS", 8.0)
     names = ("end-of-checkout.completes", "end-of-checkout.reload")
     assert [one.seen for one in play(tmp_path, "buys-more-later", names, WHOLE_PLAN).results] == ["", ""]
+
+
+def test_what_a_page_sells_belongs_to_no_order(tmp_path: Path) -> None:
+    """Also where a job charges it seconds after the buyer is back, when the wallet is saved already."""
+    plan = SMALL_PLAN.replace('set_up = "/wallet"', 'end_of_checkout = "/buy"')
+    names = ("charge.paid", "charge.lost-answer", "charge.same-order-twice")
+    rehearsal = play(tmp_path, "buys-more-later", names, plan)
+    assert [(one.status, one.seen) for one in rehearsal.results] == [("passed", "")] * 3
 
 
 def test_a_first_month_is_no_theft(tmp_path: Path) -> None:
