@@ -292,7 +292,7 @@ class Play(Books):
             name = "".join(_OBJECT_ID.findall(str(self.exchanges[answer.number - 1]["message"])))
             if not acts(self.send(SENDINGS[0], other)[0]):
                 return False
-            if other == about[0] or not acts(answer, seconds=CALM_SECONDS, said=name or "nothing"):
+            if not acts(answer, seconds=CALM_SECONDS, said=name or "nothing"):
                 return True
         # It does, or takes together what has come; or a job asks by itself, or it still is at work on what is genuine.
         if acts(self.send(sending, MADE_UP)[0]):  # for which no job asks
