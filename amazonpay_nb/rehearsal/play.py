@@ -33,10 +33,9 @@ NO_CAPTURE = (
     "the server has sent no Capture Charge. Where captureNow does not take the money, it has to be captured "
     "within 30 days, or goes back to the buyer."
 )
-_ID, _OBJECT_ID = (
-    re.compile("[^/?]+-[^/?]+"),
-    re.compile(r"\bObjectId\W+([\w-]+)"),
-)  # in the path of a call; in a message
+_ID = re.compile("[^/?]+-[^/?]+")  # in the path of a call
+_OBJECT_ID = re.compile(r"\bObjectId\W+([\w-]+)")  # in a message
+_UNDECIDED = ("CaptureInitiated", "AuthorizationInitiated")  # at first; a server asks for what can be one of them
 
 
 class Play(Books):
@@ -79,9 +78,8 @@ class Play(Books):
         page = page or self.page
         buyer = self.wallet(self._first_page) if page == "update" else self.buyer()
         visit = buyer.press(page)
-        self.need(
-            buyer.is_amazon(visit), f"the button does not lead to Amazon's pages ({visit}).", check_of_button(page)
-        )
+        seen = f"the button does not lead to Amazon's pages ({visit})."
+        self.need(buyer.is_amazon(visit), seen, check_of_button(page))
         return buyer
 
     def agreed(self, page: str = "") -> Buyer:
@@ -133,13 +131,12 @@ class Play(Books):
 
     def pending(self) -> Order:
         """Return an order whose charge Amazon is yet to decide; of that the server hears by what the check sends."""
-        return next(self.undecided("CaptureInitiated", "AuthorizationInitiated", lost=True))
+        return next(self.undecided(*_UNDECIDED, lost=True))
 
     def two_pending(self) -> list[tuple[Order, Subject]]:
         """Return two such orders of one buyer with their charges; fewer where the server or its plan has no more."""
-        codes = "CaptureInitiated", "AuthorizationInitiated"
         with suppress(NotTried):
-            return [(order, order.charge) for order in islice(self.undecided(*codes * 2, lost=True), 2)]
+            return [(order, order.charge) for order in islice(self.undecided(*_UNDECIDED * 2, lost=True), 2)]
         return []
 
     def undecided(self, *codes: str, lost: bool = False) -> Iterator[Order]:
@@ -289,10 +286,10 @@ class Play(Books):
 
         if not acts(answer):
             other = other or self.other_shop()[1]
-            name = "".join(_OBJECT_ID.findall(str(self.exchanges[answer.number - 1]["message"])))
             if not acts(self.send(SENDINGS[0], other)[0]):
                 return False
-            if not acts(answer, seconds=CALM_SECONDS, said=name or "nothing"):
+            name = "".join(_OBJECT_ID.findall(str(self.exchanges[answer.number - 1]["message"])))
+            if not acts(answer, seconds=CALM_SECONDS, said=name):
                 return True
         # It does, or takes together what has come; or a job asks by itself, or it still is at work on what is genuine.
         if acts(self.send(sending, MADE_UP)[0]):  # for which no job asks

@@ -16,11 +16,12 @@ from amazonpay_nb.workbench.show.blocks import Name, Prose, Shown, facts, mark
 _ROWS: dict[str, Any] = read("claims.toml", beside=__file__)
 RESULT: dict[str, dict[str, str]] = read("result.toml", beside=__file__)
 RECORD_MIME = "application/vnd.amazonpay-nb.record+json"
+_INTO_ALL = "Put its values into all(…) or any(…)."
 # What is true whatever comes of it, and how to get what comes.
 _ALWAYS_TRUE: tuple[tuple[Any, str], ...] = (
     (Awaitable, "Await it."),
     (Callable, "Call it."),
-    (Iterator | AsyncIterator, "Put its values into all(…) or any(…)."),
+    (Iterator | AsyncIterator, _INTO_ALL),
     (tuple, "Leave out the brackets, or put its values into all(…) or any(…)."),
     (str | bytes, "Compare it."),
 )
@@ -63,11 +64,13 @@ class Claim:
 
 def verdict(name: str, ok: object) -> bool:
     """Return whether the claim *name* holds; `ConfigurationError` says so where *ok* is true whatever comes of it."""
+    advice = next((advice for kind, advice in _ALWAYS_TRUE if isinstance(ok, kind)), "")
     values = ok.values() if isinstance(ok, dict) else ok if isinstance(ok, list | set) else ()
-    for kind, advice in _ALWAYS_TRUE:
-        if isinstance(ok, kind) or (kind is tuple and {*map(type, values)} == {bool}):
-            problem = f"claim {name} gets a value of the type {type(ok).__name__}, which says nothing."
-            raise ConfigurationError(problem, advice=advice)
+    if {*map(type, values)} == {bool}:  # comparisons, not things that are there or are not
+        advice = _INTO_ALL
+    if advice:
+        problem = f"claim {name} gets a value of the type {type(ok).__name__}, which says nothing."
+        raise ConfigurationError(problem, advice=advice)
     return bool(ok)  # pandas has its own
 
 

@@ -336,9 +336,12 @@ class TestJournal:
 
     def test_a_stranger_with_a_long_path_holds_nobody_up(self, na: Shop) -> None:
         """Only what is kept of it is looked through for secrets, while everybody else waits."""
-        before = time.process_time()
-        na.http.get("/v2/charges/" + "}name='" * 5000)
-        assert time.process_time() - before < 0.1  # usually 0.02
+        took = list[float]()
+        for _ in range(3):  # this process does other things, too
+            before = time.process_time()
+            na.http.get("/v2/charges/" + "}name='" * 5000)
+            took.append(time.process_time() - before)
+        assert min(took) < 0.1  # usually 0.02
 
 
 class TestAccounts:

@@ -72,8 +72,7 @@ def test_a_mistake_fails_its_check_and_no_other(mistake: str) -> None:
     """Impatience is none: a client that sends each request once is right, if the buyer may ask again."""
     if program_here() is None:
         unavailable("Mistakes in servers", "install chromium")
-    meant = {CHECKS[mistake]} if mistake in CHECKS else set()
-    meant |= {ALSO[mistake]} if mistake in ALSO else set()
+    meant = {table[mistake] for table in (CHECKS, ALSO) if mistake in table}
     only = [] if EDITION == "long" else [*meant, *HAPPY]
     rehearsal = rehearse(PLAN, only=only, environment={"MISTAKE": mistake})
     failed = {one.row.id: one.seen for one in rehearsal.results if one.status == "failed"}

@@ -135,6 +135,15 @@ class InBatches(Reading):
             super().hear(self.inbox.pop())
 
 
+class InBatchesOneOrder(InBatches):
+    """The same, and takes no second order while one is pending."""
+
+    def charge(self, visitor: str, order: str, amount: str, currency: str) -> None:
+        if self.sql("SELECT 1 FROM orders WHERE visitor = ? AND state = 'pending' AND id <> ?", visitor, order):
+            raise HTTPException(409)
+        super().charge(visitor, order, amount, currency)
+
+
 class NoCertificate(Reading):
     """Takes a notification whose certificate is not to be had, if it is about a charge of its own."""
 
@@ -521,9 +530,7 @@ class CancelNowhere(Shop):
 class FewVisitors(Shop):
     """Has no page for more visitors than the first, who shows that there is a button."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.left = 1
+    left = 1
 
     def wallet_page(self, visitor: str) -> str:
         self.left -= 1
@@ -535,9 +542,7 @@ class FewVisitors(Shop):
 class SomeVisitors(FewVisitors):
     """The same, some visitors later."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.left = 3
+    left = 3
 
 
 class AllBack(Shop):
