@@ -198,6 +198,8 @@ def check(
 
 
 _DOWNLOAD = "Use the private key that Amazon let you download, or make a pair with `amazonpay-nb keys new`."
+_LONG_PATH = 1000  # characters: less than any key of KEY_BITS in Base64
+_NEITHER = "PEM begins with -----BEGIN. If it was encoded once more, as for a secret of a CI service, decode it."
 _MAKE_ONE = f"Make an RSA key of {KEY_BITS} bits: `amazonpay-nb keys new`."
 
 
@@ -205,6 +207,8 @@ def _read(path: Path) -> bytes:
     try:
         data = start_of(path)
     except (OSError, ValueError) as error:
+        if len(str(path)) > _LONG_PATH:
+            raise ConfigurationError("The private key is neither a path nor PEM.", advice=_NEITHER) from None
         message = f"The private key {str(path)!r} cannot be read: {getattr(error, 'strerror', 'not a path')}."
         raise ConfigurationError(message, advice="Give the path of a PEM file that you may read.") from None
     if not data.strip():

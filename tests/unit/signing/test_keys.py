@@ -1,7 +1,7 @@
 """A key pair is made, kept and read; whatever else is offered is refused without repeating it."""
 
 import os
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -182,6 +182,14 @@ def test_a_key_handed_over_as_a_path_is_not_repeated(handed_over: str) -> None:
         load(handed_over, KEY_ID)
     assert handed_over[:24] not in str(caught.value).replace("\\\\", "\\")
     assert handed_over[-40:-8] not in str(caught.value)
+
+
+@pytest.mark.parametrize("data", [pem(), DER], ids=["PEM", "DER"])
+def test_a_key_in_base64_is_no_path(data: bytes) -> None:
+    """Secrets of CI services are often stored so."""
+    with pytest.raises(ConfigurationError, match="neither a path nor PEM") as caught:
+        load(b64encode(data).decode(), KEY_ID)
+    assert "decode it" in str(caught.value)
 
 
 SPELLINGS: dict[str, Callable[[str], str]] = {
