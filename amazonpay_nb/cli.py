@@ -2,9 +2,11 @@
 
 import errno
 import io
+import math
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +22,9 @@ from amazonpay_nb.redaction import legible, redact
 
 # An optional format checker of jsonschema's, which compiles 35 grammars at import: a second of every run for nothing.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+
+_AT_ONCE = 10.0  # seconds, longer than a command tidies up; who presses Ctrl-C after that means what is stuck
 
 
 class _Commands(click.Group):
@@ -40,20 +45,15 @@ class _Commands(click.Group):
                 stream.reconfigure(errors="backslashreplace")
         if os.path.expanduser("~") == "~":  # noqa: PTH111 (Path.home() raises)
             os.environ["HOME"] = "/"  # libraries need one even for a user without a home, as in a container
-        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-        for number, handler in before.items():
-            if handler != signal.SIG_IGN:  # as nohup wants it
-                signal.signal(number, _end)
-        try:
-            return super().main(*args, **options)
-        except Exception:  # noqa: BLE001 (the interpreter would print it as it is)
-            with suppress(AmazonPayError):
-                say(redact(traceback.format_exc()), err=True)
-            sys.exit(1)
-        finally:
-            _let_go()
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        with _signals():
+            try:
+                return super().main(*args, **options)
+            except Exception:  # noqa: BLE001 (the interpreter would print it as it is)
+                with suppress(AmazonPayError):
+                    say(redact(traceback.format_exc()), err=True)
+                sys.exit(1)
+            finally:
+                _let_go()
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         with _sentence_and_code():
@@ -94,9 +94,31 @@ def _let_go() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _end(number: int, _: object) -> None:
-    # As an exception, so that whatever was started is ended, and temporary folders go.
-    sys.exit(128 + number)
+@contextmanager
+def _signals() -> Iterator[None]:
+    # The first signal ends the command as an exception does, so that whatever was started is ended, and temporary
+    # folders go.  A second one at once, as `timeout` and `uv run` send it, would break that off half-way.
+    latest = -math.inf
+
+    def end(number: int, _: object) -> None:
+        nonlocal latest
+        if (now := time.monotonic()) < latest + _AT_ONCE:
+            return
+        latest = now
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        sys.exit(128 + number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        if latest < 0:  # else the process is about to end, which may be interrupted as little
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 _COMMANDS = (

@@ -1,7 +1,6 @@
 """Commands around the emulated Amazon Pay: itself, its buyer, and the grades of a notification handler."""
 
 import signal
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -51,8 +50,6 @@ def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
         place = f"Port {options['port']} on {options['host']}"
         advice = "choose another port (0 takes a free one) or host."
         raise click.UsageError(f"{place} cannot be used ({error.strerror}); {advice}") from None
-    # To be asked to end is how a server succeeds.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         ready = server.ready()
         with removal(ready_file, server.control.token):
@@ -67,6 +64,9 @@ def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
         raise click.UsageError(unusable(options["store"], error)) from None
     except KeyboardInterrupt:
         say("Stopped.")
+    except SystemExit as end:
+        if end.code != 128 + signal.SIGTERM:  # to be asked to end is how a server succeeds
+            raise
     finally:
         server.stop()
 

@@ -212,8 +212,6 @@ class MerchantServer:
     def close(self) -> None:
         """End it, and all that it has started."""
         if process := self._process:
-            self._watch.kill()  # a later process may get the number of this one
-            self._watch.communicate()
             for number in (signal.SIGTERM, signal.SIGKILL):  # the second for what the first has left
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, number)
@@ -224,6 +222,8 @@ class MerchantServer:
                             os.kill(int(folder.name), number)
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(END_SECONDS)
+            self._watch.kill()  # a later process may get the number of this one
+            self._watch.communicate()
         if self._env_file and self._written:
             self._env_file.unlink(missing_ok=True)
         self.http.close()

@@ -20,9 +20,8 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs import notebook as notebooks
 from amazonpay_nb.runs.failure import Failure, claims_of, failure_of
 from amazonpay_nb.runs.folder import write_whole
-from amazonpay_nb.runs.kernels import kernel_environment
 from amazonpay_nb.runs.report import notebook_page
-from amazonpay_nb.runs.runner import check_case, run_one
+from amazonpay_nb.runs.runner import Case, check_case, here
 from amazonpay_nb.shop.colors import palette
 from amazonpay_nb.spec.parity import Evidence, behavior
 from amazonpay_nb.stage.handout import handout, sheet, today
@@ -74,8 +73,8 @@ def finish(name: str, texts: Mapping[str, str]) -> Finished:
     file = notebook.path.with_suffix(".journal.jsonl")
     if texts or not _has_run(notebook):
         check_case(notebook, texts)
-        with closing(TemporaryFolder()) as folder, kernel_environment():
-            run = run_one(notebook, texts, folder.path)
+        with closing(TemporaryFolder()) as folder:
+            [(_, run)] = here(1, [Case(notebook, texts, f"{notebook.path.stem}.html")], folder.path)
             document = nbformat.read(folder.path / f"{notebook.path.stem}.ipynb", as_version=4)
             failure, journal = run.failure, _journal(folder.path / file.name)
     else:

@@ -461,6 +461,8 @@ _ROWS = {
         ("bounds.matrix", "The matrix of a sweep would be gigabytes by its aliases.",
          "Refused; the message says how to write it.",
          "tests/unit/runs/test_sweep.py::test_a_file_that_is_no_matrix_is_refused"),
+        ("bounds.form", "A field occurs twice in the form of a button or a page, or in a page's address.",
+         "400, on a page.", f"{_HOSTED}TestEntry::test_what_is_said_twice_is_refused"),
         ("bounds.query", "A name occurs twice in a query, or in the query and the body, with two values.",
          "400; the name is given.",
          "tests/contract/test_reports.py::TestSchedules::test_what_is_said_twice_is_refused"),

@@ -277,6 +277,15 @@ class TestEntry:
         """With a page, never a server error."""
         assert problem(na.http.post("/checkout/initiate", content=content))[0] in (400, 403)
 
+    def test_what_is_said_twice_is_refused(self, na: Shop) -> None:
+        """In a form or an address: one reader takes the first value, another the last."""
+        once = na.click(SET_UP)
+        twice = na.http.post("/checkout/initiate", content=b"&".join([once.request.content] * 2))
+        assert problem(twice) == (400, "InvalidRequest")
+        page = once.url.join(once.headers["location"])
+        assert na.http.get(page).status_code == 200
+        assert problem(na.http.get(f"{page}&{page.query.decode()}")) == (400, "InvalidRequest")
+
     def test_the_currency_of_the_ledger_becomes_the_permissions(self, eu: Shop) -> None:
         """Where nothing else names one."""
         response = eu.click(SET_UP, ledgerCurrency="GBP")

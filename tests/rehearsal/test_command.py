@@ -168,3 +168,18 @@ def test_an_interruption_leaves_nothing(tmp_path: Path, number: int, code: int, 
         assert until(lambda: not (answers(port) or processes_with(mark)))
         assert until(lambda: not [*Path(temporary).iterdir()])
     assert not [*(tmp_path / "out").iterdir()]
+
+
+def test_a_server_that_does_not_end_ends_with_a_rehearsal_that_is_killed(tmp_path: Path) -> None:
+    """As programs do that run others in an environment of their own, some moments after Ctrl-C."""
+    begun, asked, mark = tmp_path / "begun", tmp_path / "asked", uuid.uuid4().hex
+    stays = f"trap 'touch {asked}' TERM; touch {begun}; while :; do sleep 1; done"
+    plan = write_plan(tmp_path, port_for_another(), ["sh", "-c", stays])
+    with subprocess.Popen(
+        [*COMMAND, str(plan), "--browser", "none"], env=os.environ | {"MARK": mark}, stderr=subprocess.DEVNULL
+    ) as process:
+        assert until(begun.exists)
+        process.send_signal(signal.SIGINT)
+        assert until(asked.exists)
+        process.kill()
+    assert until(lambda: not processes_with(mark))

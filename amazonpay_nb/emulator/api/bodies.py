@@ -18,7 +18,7 @@ def read_once(pairs: list[tuple[str, Any]], code: str = "InvalidRequestFormat") 
     if len(fields) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise Refusal(code, f"The field {twice[:64]!r} occurs twice in one object; send it once.")
+        raise Refusal(code, f"The field {twice[:64]!r} occurs twice; send it once.")
     return fields
 
 

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from amazonpay_nb.emulator.api.bodies import read_once
 from amazonpay_nb.emulator.clock import zulu
 from amazonpay_nb.emulator.control import CONTROL_PATH
 from amazonpay_nb.emulator.pages import entry
@@ -55,8 +56,9 @@ class Pages:
         world.store.set("pages", key)
         self._key = ascii(key).encode()
 
-    def _find(self, request: Request, fields: Mapping[str, str]) -> Stay:
-        """Return the stay of an Open session, and keep its language for a page that refuses."""
+    def _find(self, request: Request, form: Mapping[str, str] | None = None) -> Stay:
+        """Return the stay of the Open session that a form or the address names, and keep its language for a refusal."""
+        fields = read_once(request.query_params.multi_items(), "InvalidRequest") if form is None else form
         session_id = fields.get(RETURN_PARAMETER, "")
         session = self.world.store.get(CHECKOUT_SESSION, session_id) or self.world.store.get(SIGN_IN, session_id)
         if session is None:
@@ -152,18 +154,18 @@ class Pages:
         return JSONResponse({RETURN_PARAMETER: session.id})
 
     async def _change(self, request: Request) -> Response:
-        stay = self._find(request, request.query_params)
+        stay = self._find(request)
         with self.world.store.transaction():
             return _to(stay.change(request.query_params.get("changeAction", "")), stay.session.id)
 
     async def _enter(self, request: Request) -> Response:
-        stay = self._find(request, request.query_params)
+        stay = self._find(request)
         with self.world.store.transaction():
             return _to(f"checkout/{stay.enter()}", stay.session.id)
 
     async def _show(self, request: Request) -> Response:
         name = request.path_params["name"]
-        stay = self._find(request, request.query_params)
+        stay = self._find(request)
         if name not in PAGES:
             raise Refusal("ResourceNotFound", f"There is no page {name!r}.", text="page")
         with self.world.store.transaction():
@@ -199,9 +201,10 @@ def _explained(refusal: Refusal, table: str, t: Texts, **values: str) -> dict[st
 async def _form(request: Request) -> dict[str, str]:
     text = (await request.body()).decode("utf-8", "replace")
     try:
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS))
+        fields = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
     except ValueError:
         raise Refusal("InvalidRequest", f"A form has at most {_MAX_FIELDS} fields.") from None
+    return read_once(fields, "InvalidRequest")
 
 
 def _to(page: str, session_id: str) -> Response:

@@ -187,6 +187,30 @@ def test_a_run_that_is_stopped_leaves_no_kernel_and_no_verdict(
     assert until(lambda: not list(temporary.iterdir()))
 
 
+@pytest.mark.parametrize("command", ["run", "export", "kit"])
+def test_a_second_signal_breaks_nothing_off(command: str, tmp_path: Path) -> None:
+    """`timeout` sends two at once, and so does a person in a hurry; what the first has begun goes on to its end."""
+    pid_file, temporary = tmp_path / "pid", tmp_path / "tmp"
+    temporary.mkdir()
+    arguments = [*COMMAND, command, str(notebook(tmp_path, STAY)), "--out", str(tmp_path / "out")]
+    environment = os.environ | {"PID_FILE": str(pid_file), "TMPDIR": str(temporary)}
+    with subprocess.Popen(
+        arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert until(lambda: pid_file.exists() and pid_file.read_text())
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+            process.send_signal(number)
+        try:
+            output, _ = process.communicate(timeout=PATIENCE / 10)
+        finally:
+            process.kill()
+    assert process.returncode == 130, output
+    assert output.endswith("Interrupted.\n")
+    assert "Traceback" not in output
+    assert until(lambda: not alive(int(pid_file.read_text())))
+    assert until(lambda: not list(temporary.iterdir()))
+
+
 @pytest.mark.parametrize("options", [[], ["--cold"]], ids=["warm", "cold"])
 def test_a_folder_that_a_kernel_makes_anew_goes_too(tmp_path: Path, options: list[str]) -> None:
     """A kernel that starts when its run is killed makes its folder once more, and notices later that it is alone."""
