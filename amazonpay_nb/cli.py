@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import click
+import httpx
 
 from amazonpay_nb.commands import checks, control, emulator, notebooks, stage
 from amazonpay_nb.commands.options import say
@@ -78,6 +79,9 @@ def _sentence_and_code() -> Iterator[None]:
         message = f"{error.filename or 'This machine says'}: {error.strerror or error}"
         if error.filename and error.errno in (errno.EACCES, errno.EROFS):
             message += "\nChoose a place that you may use; --help says how."
+        show, code = partial(say, redact(message), err=True), 2
+    except httpx.TransportError as error:  # of the emulator that it has started; no other is asked without a word
+        message = f"There is no connection on 127.0.0.1 ({error}). `amazonpay-nb doctor` looks for the reason."
         show, code = partial(say, redact(message), err=True), 2
     except KeyboardInterrupt:
         show, code = partial(say, "Interrupted.", err=True), 128 + signal.SIGINT

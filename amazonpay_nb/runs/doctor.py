@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
+import httpx
+
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.extras import EXTRAS, how_to_get, packages
@@ -76,7 +78,7 @@ def _loopback() -> Finding:
     try:
         with Emulator() as emulator:
             emulator.clock.now()
-    except OSError as error:
+    except (OSError, httpx.TransportError) as error:
         advice = "allow connections on 127.0.0.1, and files in TMPDIR."
         return Finding(False, f"The emulator does not start ({error}): {advice}")
     return Finding(True, "The emulator starts and answers on 127.0.0.1.")

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,14 +55,13 @@ def forget(out: Path, names: Iterable[str]) -> None:
 
 
 def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
-    """Write *path* so that a reader finds the old content or the new one, never a part.
+    """Write *path* so that a reader finds the old content or the new one, never a part, whoever else writes it.
 
     Characters that no UTF-8 or no XML can hold, or that a terminal obeys, are replaced: programs print them, and
     servers answer them.
     """
     check_place(path)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.unlink(missing_ok=True)  # it may be a link
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with unfinished.open("xb") as file:
             for part in [content] if isinstance(content, str | bytes) else content:

@@ -41,6 +41,8 @@ MISHAPS = tuple(
          "tests/proofs/test_full_disk.py::test_a_run_on_a_full_disk_ends_with_a_sentence"),
         ("A run is stopped by Ctrl-C or a signal.", "Exit code 130, 143 or 129; no verdict, no kernel.",
          f"{_KERNELS}a_run_that_is_stopped_leaves_no_kernel_and_no_verdict"),
+        ("Another signal follows at once.", "What the first has begun to end is ended.",
+         f"{_KERNELS}a_second_signal_breaks_nothing_off"),
         ("A kernel never answers.", "It is given up and started once more; then the notebook fails.",
          f"{_KERNELS}a_kernel_that_never_answers_is_given_up_and_tried_once_more"),
         ("A cell fails with an error that no kernel can send.", "The notebook fails; later claims are not reached.",

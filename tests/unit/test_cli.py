@@ -28,6 +28,13 @@ from tests.emulated import SET_UP
 from tests.processes import PATIENCE, until
 
 COMMAND = (sys.executable, "-c", "from amazonpay_nb.cli import main; main()")
+# As a policy of the system forbids them; Python imports a sitecustomize.py when it starts.
+NO_CONNECTIONS = """import socket
+class Forbidden(socket.socket):
+    def connect(self, address):
+        raise PermissionError(1, "Operation not permitted")
+socket.socket = Forbidden
+"""
 
 
 def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -664,6 +671,18 @@ def test_the_doctor_starts_the_browser(tmp_path: Path) -> None:
         done = run("doctor", env=os.environ | variables)
         assert done.returncode == 1
         assert f"✗ {program} does not start, so that no rehearsal can use it: libnss3.so: no such" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [(["doctor"], 1), (["parity"], 2), (["export", "ride"], 2), (["demo", "--no-browser"], 2)]
+)
+def test_a_machine_without_connections_is_named(command: list[str], code: int, tmp_path: Path) -> None:
+    """A container or a firewall may forbid those on loopback, too."""
+    (tmp_path / "sitecustomize.py").write_text(NO_CONNECTIONS, "utf-8")
+    done = run(*command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    assert "127.0.0.1" in (said := done.stdout + done.stderr)
+    assert "Operation not permitted" in said
 
 
 def test_the_doctor_promises_no_buyer_without_playwright(tmp_path: Path) -> None:

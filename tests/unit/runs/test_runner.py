@@ -8,7 +8,7 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from html.parser import HTMLParser
@@ -423,6 +423,20 @@ class TestFiles:
         with pytest.raises(TypeError):
             write_whole(path, None)  # type: ignore[arg-type]  # fails when the new file is open
         assert path.read_text("utf-8") == "before"
+
+    def test_a_file_of_two_writers_is_whole(self, tmp_path: Path) -> None:
+        """Two pages of one name may be written into a folder at once."""
+        path = tmp_path / "ride.html"
+
+        def slow() -> Iterator[str]:
+            yield "half"
+            write_whole(path, "the other page")
+            assert path.read_text("utf-8") == "the other page"
+            yield " a page"
+
+        write_whole(path, slow())
+        assert path.read_text("utf-8") == "half a page"
+        assert list(tmp_path.iterdir()) == [path]
 
 
 class TestParameters:

@@ -378,6 +378,19 @@ class TestSweep:
         summary = json.loads((out / "summary.json").read_text("utf-8"))
         assert [run["parameters"]["count"] for run in summary["runs"]] == [1, 1, 2, 2]
 
+    def test_half_a_line_of_another_shard_is_no_line(self, tmp_path: Path) -> None:
+        """A shard's machine was taken away while it wrote; the line that is behind the half runs again, too."""
+        write(tmp_path, "mine", COUNTS)
+        (tmp_path / "repaired").touch()
+        path, out = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2, 3]}), tmp_path / "out"
+        assert command(path, "--out", out, "--jobs", 1).exit_code == 0
+        first, *others = (out / "cases.jsonl").read_text("utf-8").splitlines(keepends=True)
+        (out / "cases.jsonl").write_text("".join([first[:40], *others]), "utf-8")
+        (tmp_path / "runs.txt").unlink()
+        assert command(path, "--out", out, "--resume").exit_code == 0
+        assert sorted((tmp_path / "runs.txt").read_text().split()[::2]) == ["1", "2"]
+        assert [row["status"] for row in rows_of(out)] == ["passed"] * 3
+
     def test_what_passed_with_another_helper_runs_again(self, tmp_path: Path) -> None:
         """A notebook may import a file beside it; a product that is broken now is not green for what was."""
         write(tmp_path, "mine", "from helper import good\nassert good")
