@@ -8,7 +8,7 @@ Installing the package is enough; pytest finds the plugin by its entry point.  `
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -40,6 +40,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, so that ``--strict-markers`` knows it."""
     config.addinivalue_line("markers", f"amazonpay({', '.join(OPTIONS)}): the emulator that this test runs against")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    """Mask the secrets among what the frames of a failure were called with, and among their variables."""
+    return _without_secrets((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, Any, Any]:
+    """Do so for a file that fails while it is imported."""
+    return _without_secrets((yield))
+
+
+def _without_secrets(report: Any) -> Any:
+    from amazonpay_nb.redaction import redact
+
+    for traceback, *_ in getattr(report.longrepr, "chain", ()):  # not there in a report of another kind
+        for entry in traceback.reprentries:
+            if given := getattr(entry, "reprfuncargs", None):
+                given.args = [pair for name, value in given.args for pair in redact({name: value}).items()]
+            if variables := getattr(entry, "reprlocals", None):
+                variables.lines = [redact(line) for line in variables.lines]
+    return report
 
 
 @pytest.fixture(scope="session")

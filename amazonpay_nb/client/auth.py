@@ -24,6 +24,9 @@ class AmazonPayAuth(httpx.Auth):
     requires_request_body = True
 
     def __init__(self, keys: MerchantKeys, *, clock: Clock = lambda: datetime.now(UTC)) -> None:
+        if not isinstance(keys, MerchantKeys):  # the text of a key, or its path
+            advice = "Read one: MerchantKeys.from_file(path_or_pem, public_key_id)."
+            raise ConfigurationError("Requests are signed with a key pair.", advice=advice)
         self.keys = keys
         self.clock = clock
 

@@ -292,6 +292,7 @@ from pathlib import Path
 import pytest
 from amazonpay_nb import workbench
 from amazonpay_nb.client import AmazonPayClient
+from amazonpay_nb.client.button import sign_button
 from amazonpay_nb.shop.attempt import Arrival
 from amazonpay_nb.signing import keys as key_files
 from amazonpay_nb.workbench.panels.keys import KeyPanel
@@ -339,20 +340,56 @@ def test_blocked(amazonpay_client, monkeypatch):
 
 def test_arrival():
     assert Arrival("ordered", "s", given["token"]) == Arrival("cancel", "s", given["token"] + "x")
+
+# The mistakes of the first hour: the text of a key where a pair of keys is wanted.
+@pytest.mark.parametrize("call", [
+    lambda text: AmazonPayClient(text, environment="sandbox"),
+    lambda text: sign_button({"storeId": "s"}, text),
+    lambda text: AmazonPayClient(key_files.MerchantKeys(text, "SANDBOX-A"), environment="sandbox").get_charge("S01-1"),
+    lambda text: key_files.with_id(text, "A"),
+], ids=["client", "button", "pair", "id"])
+def test_text(call):
+    call(given["pem"])
+
+def test_register(amazonpay_emulator):
+    amazonpay_emulator.register_key(given["pem"])
+
+@pytest.fixture
+def private_key():
+    return given["pem"]
+
+def test_own(private_key):
+    pytest.fail("whatever it was called with")
 """
 
 
-@pytest.mark.parametrize("options", [(), ("-vv", "--tb=long", "--showlocals"), ("--tb=native",)])
+@pytest.mark.parametrize(
+    "options", [(), ("-vvv", "--tb=long", "--showlocals"), ("-vvv", "--full-trace"), ("--tb=native",)], ids=" ".join
+)
 def test_no_report_of_pytest_shows_what_a_call_was_given(options: tuple[str, ...], tmp_path: Path) -> None:
     """Its report names what each frame was called with; a test's own variables are its own."""
     token = f"Atza|{TOKEN}"
     (tmp_path / "given.json").write_text(json.dumps({"pem": PEM, "password": PASSWORD, "token": token}))
     (tmp_path / "test_it.py").write_text(FAILING)
-    command = (sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "-p", "no:nbval", *options)
+    (tmp_path / "test_import.py").write_text("from test_it import *\nAmazonPayClient(given['pem'])")
+    report = ("--junitxml", "report.xml", "--continue-on-collection-errors")
+    command = (
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-rA",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:nbval",
+        *report,
+        *options,
+    )
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
-    assert "11 failed" in done.stdout, done.stdout
+    assert "17 failed, 1 error" in done.stdout, done.stdout
     assert ("Failed: It takes too long." in done.stdout, "RuntimeError: No socket is" in done.stdout) == (True, True)
-    assert leaks(done.stdout + done.stderr) == [], done.stdout
+    assert leaks(done.stdout + done.stderr + (tmp_path / "report.xml").read_text()) == []
 
 
 @pytest.mark.parametrize("field", ["Type", "Message", "TopicArn", "Timestamp", "Signature", "SigningCertURL"])

@@ -905,6 +905,15 @@ def test_what_cannot_be_sent_is_a_local_error(
     assert pauses == []
 
 
+@pytest.mark.parametrize("text", ["merchant.pem", "-----BEGIN PRIVATE KEY-----\nMII"])
+def test_the_text_of_a_key_is_no_key_pair(text: Any) -> None:
+    """A client made with it would say so at its first call, if at all."""
+    with pytest.raises(ConfigurationError, match="key pair") as caught:
+        AmazonPayClient(text)
+    assert "from_file" in caught.value.advice
+    assert text not in str(caught.value)
+
+
 def test_a_closed_client_says_so(client: AmazonPayClient) -> None:
     """And what to do: keys outlive a client."""
     client.close()
