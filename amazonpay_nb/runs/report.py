@@ -5,8 +5,10 @@ notebook into a page that works offline.
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
@@ -20,6 +22,7 @@ from jinja2 import pass_context
 from nbconvert.exporters.html import HTMLExporter
 from nbconvert.exporters.templateexporter import TemplateExporter
 from nbconvert.filters.highlight import Highlight2HTML
+from nbconvert.filters.markdown_mistune import InvalidNotebook, IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
 from amazonpay_nb.limits import short_numbers
@@ -189,7 +192,29 @@ class _Exporter(HTMLExporter):
         """Leave Markdown full of formulas as it is: after each that has no end, nbconvert would read all of it."""
         if len(_FORMULA.findall(source)) > _MOST_FORMULAS:
             return f"<pre>{escape(source)}</pre>"
-        return super().markdown2html(context, source)
+        renderer = _Renderer(
+            escape=False, attachments=context.get("cell", {}).get("attachments", {}), embed_images=True,
+            path=context["resources"]["metadata"]["path"],
+        )  # fmt: skip
+        try:
+            return MarkdownWithMath(renderer=renderer).render(source)
+        except Exception:  # noqa: BLE001 (as quotes in quotes, too deep for any reader)
+            return f"<pre>{escape(source)}</pre>"
+
+
+class _Renderer(IPythonRenderer):
+    # What leads to no picture stays an address, which a page leaves out.
+
+    def _embed_image_or_attachment(self, src: str) -> str:
+        with suppress(InvalidNotebook):
+            return str(super()._embed_image_or_attachment(src))
+        return src
+
+    def _src_to_base64(self, src: str) -> str | None:
+        with suppress(OSError):
+            if os.path.isfile(os.path.join(self.path, src)):  # noqa: PTH113, PTH118 (of any text, and no pipe)
+                return str(super()._src_to_base64(src))
+        return None
 
 
 @cache

@@ -434,7 +434,10 @@ class TestMonthlyLimit:
         first = (now.replace(day=1) + timedelta(days=32)).replace(day=1)
         # Before the open authorization expires, which would write it, too.
         fired = eu.emulator.clock.advance(f"P{(first - now).days}D")
-        assert (permission_id, "A new month begins") in [(row["id"], row["trigger"]) for row in fired]
+        begins = f"{first:%Y-%m}-01T00:00:00Z"
+        assert (permission_id, "A new month begins", begins) in [
+            (row["id"], row["trigger"], row["at"]) for row in fired
+        ]
         assert limits(eu, permission_id) == {"amountLimit": whole, "amountBalance": whole}
 
     def test_no_cadence_is_enforced(self, na: Shop) -> None:

@@ -37,6 +37,7 @@ CODE = {
         "tests/contract/test_delivery.py", "tests/contract/test_notifications.py",
         "tests/contract/test_disputes.py", "tests/contract/test_reports.py", "tests/contract/test_delivery_trackers.py",
         "tests/contract/test_held_charges.py", "tests/contract/test_agreements.py",
+        "tests/contract/test_worlds.py", "tests/faults/test_store.py",
     )),
 }  # fmt: skip
 TITLES = {

@@ -315,6 +315,12 @@ def run_on_a_terminal(notebook: Path, out: Path, **variables: str) -> tuple[str,
     return printed.decode(), shown.decode()
 
 
+NO_PICTURES = (
+    "![a plan]()", "![a plan](attachment:gone.png)", "![a plan](.)", "![a plan](pipe)", "<img alt='a plan' src=''>",
+    f"![a plan]({'x' * 5000}.png)", "![a plan](a%00.png)", f"{'> ' * 2000} a plan",
+)  # fmt: skip
+
+
 class TestFiles:
     """What a run leaves behind."""
 
@@ -400,6 +406,21 @@ class TestFiles:
         assert (png, good) == ("What its cells show can be in no page: AttributeError.", None)
         assert (tmp_path / "out" / "summary.json").exists()
         assert "image/png" in (tmp_path / "out" / "png.html").read_text("utf-8"), "its source is there"
+
+    def test_what_leads_to_no_picture_costs_no_result(self, tmp_path: Path) -> None:
+        """In a text or in what a cell shows: a page says what the picture was to show."""
+        books, paths = tmp_path / "books", []
+        for number, source in enumerate(NO_PICTURES):
+            shown = f"from IPython.display import Markdown\nMarkdown({source!r})"
+            paths.append(write(books, f"book{number}", shown))
+            document = nbformat.read(paths[-1], as_version=4)
+            document.cells.insert(0, new_markdown_cell(source))
+            nbformat.write(document, paths[-1])
+        os.mkfifo(books / "pipe")
+        assert [one.error for one in run(paths, {}, out=tmp_path / "out").runs] == [None] * len(NO_PICTURES)
+        for path in paths:
+            page = tmp_path / "out" / path.with_suffix(".html").name
+            assert page.read_text("utf-8").count("a plan") >= 2
 
     def test_what_a_notebook_says_about_an_earlier_run_is_left_out(self, tmp_path: Path) -> None:
         """Whatever form it has; the other notebooks have their results."""
