@@ -94,12 +94,13 @@ class AmazonPayClient:
             raise ConfigurationError("The emulator's address is missing.", advice="Give base_url=emulator.url.")
         self.journal = Journal(limit=RECENT) if journal is None else journal
         self.clock, self._auth, self.new_key, self._sleep = auth.clock, auth, new_idempotency_key, sleep
-        from amazonpay_nb.loopback import http_client  # slow to import
+        from amazonpay_nb.loopback import http_client, no_cookies  # slow to import
 
         self._http = http_client(
             auth=auth, base_url=base_url or f"https://{row.api_host}", timeout=TIMEOUT, verify=verify,
             transport=transport, headers={"x-amz-pay-region": row.code, "user-agent": "amazonpay-nb"},
             trust_env=environment != "emulator",
+            cookies=no_cookies(),  # one that is no ASCII would end every later call
         )  # fmt: skip
 
     def __enter__(self) -> Self:

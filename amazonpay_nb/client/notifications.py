@@ -29,7 +29,7 @@ from cryptography.x509.oid import NameOID
 
 from amazonpay_nb.errors import ConfigurationError, LocalError
 from amazonpay_nb.limits import whole
-from amazonpay_nb.loopback import http_client
+from amazonpay_nb.loopback import http_client, no_cookies
 from amazonpay_nb.signing.envelope import DIGESTS, signed_text
 from amazonpay_nb.signing.keys import KEY_BITS
 from amazonpay_nb.spec import notifications as sns
@@ -107,7 +107,7 @@ class NotificationReader:
         self.topic_arn, self.merchant_id, self.max_age = topic_arn, merchant_id, max_age
         self._addresses = _addresses(topic_arn, certificate_hosts)
         self._clock = clock
-        self._http = http or http_client(timeout=5)
+        self._http = http or http_client(timeout=5, cookies=no_cookies())
         self._certificate = lru_cache(MAX_CERTIFICATES)(self._fetched)
 
     def close(self) -> None:

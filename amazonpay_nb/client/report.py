@@ -75,10 +75,12 @@ def _key(exchange: Exchange, keys: Mapping[tuple[str, ...], list[int | None]], b
         return f"None: {'it has no effect on' if without else 'the request has none for'} {operation.title}."
     full = exchange.key_of_account
     same = (other for other in before if other.key_of_account == full)
-    statuses = [*keys.get(full, ()), *(None if other.is_lost else other.status for other in same)]
+    statuses = [*keys.get(full, ()), *(None if other.is_undecided else other.status for other in same)]
     if not statuses:
         again = "; Amazon keeps the refusal under it, so a new attempt needs another" if exchange.failed else ""
-        again = again if exchange.status else "; no answer came, so send it again under the same key"
+        if exchange.is_undecided:
+            said = f"{exchange.status} decides nothing" if exchange.status else "no answer came"
+            again = f"; {said}, so send it again under the same key"
         return f"✓ {key} is new, so Amazon does the work{again}."
     if exchange.outcome == "DuplicateIdempotencyKey":
         return f"✗ {key} was sent before with another request: Amazon refuses this one, and the first one stands."

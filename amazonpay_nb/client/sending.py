@@ -31,7 +31,7 @@ from amazonpay_nb.errors import (
 )
 from amazonpay_nb.in_process import NOWHERE
 from amazonpay_nb.limits import receive
-from amazonpay_nb.redaction import redact
+from amazonpay_nb.redaction import MASKED, redact
 from amazonpay_nb.signing.refused import probable_step
 from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY
 from amazonpay_nb.spec.parts import to_json
@@ -106,7 +106,13 @@ class Sender(NamedTuple):
             raise
 
     def repeat(self, exchange: Exchange, body: Body | None, key: str = "") -> BaseModel:
-        """`send` the request of an exchange once more, with this body, signed anew; under its own key by default."""
+        """`send` the request of an exchange once more, with this body, signed anew; under its own key by default.
+
+        What the journal has masked would make it another request, and raises `ConfigurationError`.
+        """
+        if MASKED.search(to_json(body)) or MASKED.search(exchange.path):
+            advice = f"Repeat it where it was made, with idempotency_key={exchange.idempotency_key!r}."
+            raise ConfigurationError("The journal masks a part of this request.", advice=advice)
         names = (IDEMPOTENCY_KEY, SIMULATION_HEADER)
         headers = {name: exchange.headers[name] for name in names if exchange.headers.get(name)}
         headers |= {IDEMPOTENCY_KEY: key} if key else {}

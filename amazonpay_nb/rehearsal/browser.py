@@ -19,9 +19,9 @@ import httpx
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError
 from amazonpay_nb.loopback import http_client
-from amazonpay_nb.rehearsal.plan import Action, Plan, State, check_of_button
+from amazonpay_nb.rehearsal.plan import Action, Plan, State, check_of_button, filled
 from amazonpay_nb.rehearsal.pressing import Finger
-from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, filled, limited_memory, path_of_url
+from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, limited_memory, path_of_url
 from amazonpay_nb.shop import buyer
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.data import read

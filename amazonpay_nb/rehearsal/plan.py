@@ -25,6 +25,7 @@ FACTS = (
     "serverUrl", "topicArn",
 )  # fmt: skip
 _ADDRESS = re.compile(r"https?://(?:127\.0\.0\.1|localhost|\[::1\]):(0|[1-9][0-9]*)/?")
+_BRACES = re.compile(r"\{(\{\w+\})\}|\{\w+\}")
 ORDER = ("order", "amount", "currency")  # what an action may name
 _LONGEST = 30_000  # characters: a key of many parts is read again from each
 _TABLE_OR_KEY = re.compile(r"\s*(?:\[+([^\[\]]+)\]|([\w.\"-]+)\s*=)")
@@ -281,3 +282,12 @@ def _line(text: str, keys: tuple[str, ...]) -> int:
             if tuple(place) == keys[: len(place)]:
                 best = max(best, (len(place), number))
     return best[1]
+
+
+def filled(value: Any, values: dict[str, str]) -> Any:
+    """Return a text, or a list or dictionary of texts and others, with values in the place of their names in braces.
+
+    What has two pairs of braces keeps one.
+    """
+    texts = {f"{{{name}}}": json.dumps(text)[1:-1] for name, text in values.items()}
+    return json.loads(_BRACES.sub(lambda found: found[1] or texts.get(found[0], found[0]), json.dumps(value)))

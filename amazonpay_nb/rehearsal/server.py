@@ -5,7 +5,6 @@ It may be anybody's: nothing that it does is waited for, or kept, without a limi
 
 import json
 import os
-import re
 import resource
 import shlex
 import signal
@@ -13,6 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from multiprocessing.connection import wait
@@ -30,7 +30,7 @@ from amazonpay_nb.in_process import NOWHERE
 from amazonpay_nb.limits import in_time, whole
 from amazonpay_nb.loopback import http_client, no_cookies
 from amazonpay_nb.redaction import legible, redact
-from amazonpay_nb.rehearsal.plan import PlanFile
+from amazonpay_nb.rehearsal.plan import PlanFile, filled
 from amazonpay_nb.signing.keys import write_file
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, checked_endpoint
 from amazonpay_nb.spec.regions import region as region_of
@@ -42,7 +42,6 @@ PERSON_SECONDS = 600.0  # for a server that somebody starts by hand
 _GLANCE_SECONDS, _LEAST_LOOKS = 0.05, 6
 _MOST_MEMORY = 1 << 30  # bytes
 _LAST_BYTES, _LAST_LINES = 20_000, 12  # of what the server prints: what is kept, and what an error repeats
-_BRACES = re.compile(r"\{(\{\w+\})\}|\{\w+\}")
 _PIPE_BYTES = 1 << 20  # as many as the pipe can hold in which it prints
 # What points the HTTP libraries of most languages to a proxy and to its authority.
 _PROXY = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
@@ -144,15 +143,6 @@ def ask(http: httpx.Client, request: httpx.Request) -> Answer:
 def path_of_url(url: str) -> str:
     """Return path and query."""
     return urlsplit(url)._replace(scheme="", netloc="", fragment="").geturl()
-
-
-def filled(value: Any, values: dict[str, str]) -> Any:
-    """Return a text, or a list or dictionary of texts and others, with values in the place of their names in braces.
-
-    What has two pairs of braces keeps one.
-    """
-    texts = {f"{{{name}}}": json.dumps(text)[1:-1] for name, text in values.items()}
-    return json.loads(_BRACES.sub(lambda found: found[1] or texts.get(found[0], found[0]), json.dumps(value)))
 
 
 @contextmanager
@@ -280,7 +270,8 @@ class MerchantServer:
         if self._env_file:
             self._invite(self._env_file)
         elif self._plan.start:
-            self._begin()
+            with ThreadPoolExecutor(1) as pool:  # a signal, which the main thread gets, leaves no process unknown
+                pool.submit(self._begin).result()
         elif self._plan.environment and listens(self._plan.url):
             problem = "a server that runs already does not get these variables: they are new in each rehearsal."
             raise self._file.error(problem, "server", "environment", advice="Write start = […], or use --env-file.")

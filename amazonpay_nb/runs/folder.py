@@ -57,15 +57,22 @@ def forget(out: Path, names: Iterable[str]) -> None:
 def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
     """Write *path* so that a reader finds the old content or the new one, never a part, whoever else writes it.
 
-    Characters that no UTF-8 or no XML can hold, or that a terminal obeys, are replaced: programs print them, and
-    servers answer them.
+    Its text is made `writable`.
     """
     check_place(path)
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with unfinished.open("xb") as file:
             for part in [content] if isinstance(content, str | bytes) else content:
-                file.write(_UNWRITABLE.sub("\ufffd", part).encode() if isinstance(part, str) else part)
+                file.write(writable(part).encode() if isinstance(part, str) else part)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def writable(text: str) -> str:
+    """Replace characters that no UTF-8 or no XML can hold, or that a terminal obeys.
+
+    Programs print them, and servers answer them.
+    """
+    return _UNWRITABLE.sub("\ufffd", text)

@@ -24,7 +24,7 @@ from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
-from amazonpay_nb.runs.folder import POLICY, report_folder, write_whole
+from amazonpay_nb.runs.folder import POLICY, report_folder, writable, write_whole
 from amazonpay_nb.runs.notebook import Notebook, find_notebooks
 from amazonpay_nb.runs.report import PAGES, Run
 from amazonpay_nb.runs.runner import Case, Results, check_case, check_names, progress
@@ -188,7 +188,7 @@ def sweep(
             number = 0
             for number, (case, run) in enumerate(played, 1):
                 row = {"key": case.key, "page": case.page, "environment": run.environment} | run.as_json()
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                file.write(writable(json.dumps(row, ensure_ascii=False)) + "\n")
                 file.flush()
                 if run.failure and fail_fast:
                     say(f"The first failure ends the sweep. Not reached: {len(rest) - number} of {len(rest)}.")

@@ -13,7 +13,7 @@ from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, PENDING
 _SAVED_WALLET = "PaymentMethodOnFile"
 
 # How an attempt ended, for the buyer; the key is ``saved``, ``changed``, ``paid``, ``paid-and-saved``, ``pending``,
-# ``declined`` or ``refused``, and the price what was ordered, or None.
+# ``declined``, ``refused`` or ``undecided``, and the price what was ordered, or None.
 Outcome = namedtuple("Outcome", "key price", defaults=[None])
 # A Saved Wallet: the id of its Charge Permission, and its payment method as Amazon describes it, "" before it was read.
 SavedMethod = namedtuple("SavedMethod", "number state name")
@@ -30,7 +30,7 @@ def outcome(journal: Journal, session_id: str) -> Outcome | None:
     last = next((e for e in tries if not (e.failed or e.is_lost)), tries[-1])
     body = last.response or {}
     if last.failed or last.is_lost:
-        return Outcome("refused")
+        return Outcome("undecided" if last.is_undecided else "refused")
     charge = journal.known.newest(CHARGE.name, str(body.get("chargeId"))) or {}
     state = lookup(charge, "statusDetails.state")
     if (CHARGE.name, state) in PENDING or state == "Declined":

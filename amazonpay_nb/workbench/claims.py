@@ -66,7 +66,8 @@ def verdict(name: str, ok: object) -> bool:
     """Return whether the claim *name* holds; `ConfigurationError` says so where *ok* is true whatever comes of it."""
     advice = next((advice for kind, advice in _ALWAYS_TRUE if isinstance(ok, kind)), "")
     values = ok.values() if isinstance(ok, dict) else ok if isinstance(ok, list | set) else ()
-    if {*map(type, values)} == {bool}:  # comparisons, not things that are there or are not
+    kinds = {type(value).__name__ for value in values if value is not None}
+    if kinds and kinds <= {"bool", "bool_"}:  # Python's and NumPy's comparisons, not things that are there or are not
         advice = _INTO_ALL
     if advice:
         problem = f"claim {name} gets a value of the type {type(ok).__name__}, which says nothing."

@@ -47,6 +47,8 @@ MISHAPS = tuple(
          f"{_KERNELS}a_kernel_that_never_answers_is_given_up_and_tried_once_more"),
         ("A cell fails with an error that no kernel can send.", "The notebook fails; later claims are not reached.",
          "tests/unit/runs/test_failure.py::test_an_error_that_no_kernel_can_say_is_a_failure"),
+        ("The answer to Complete is lost, or is 503.", "The buyer hears that nobody knows yet; a reload shows what was paid.",
+         "tests/notebooks/test_lost_answers.py::test_a_lost_answer_is_no_refusal"),
         ("A text or an output leads to a picture that is missing, or is none.", "The page has its description.",
          "tests/unit/runs/test_runner.py::TestFiles::test_what_leads_to_no_picture_costs_no_result"),
         ("A cell shows what no notebook or no page can hold.", "Its notebook fails; the others keep their results.",

@@ -170,6 +170,26 @@ def test_an_interruption_leaves_nothing(tmp_path: Path, number: int, code: int, 
     assert not [*(tmp_path / "out").iterdir()]
 
 
+# A signal that comes when the server has begun, and nobody knows yet that it has.
+INTERRUPTED = """import os, signal, subprocess
+start = subprocess.Popen.__init__
+def interrupted(self, command, *arguments, **options):
+    start(self, command, *arguments, **options)
+    if command[0] == "sleep":
+        os.kill(os.getpid(), signal.SIGINT)
+subprocess.Popen.__init__ = interrupted
+"""
+
+
+def test_a_server_that_has_just_begun_ends_too(tmp_path: Path) -> None:
+    """A process that nobody knows would stay, and keep its port."""
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTED)
+    plan, mark = write_plan(tmp_path, port_for_another(), ["sleep", "600"]), uuid.uuid4().hex
+    done = run(plan, "--browser", "none", MARK=mark, PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
+    assert until(lambda: not processes_with(mark))
+
+
 def test_a_server_that_does_not_end_ends_with_a_rehearsal_that_is_killed(tmp_path: Path) -> None:
     """As programs do that run others in an environment of their own, some moments after Ctrl-C."""
     begun, asked, mark = tmp_path / "begun", tmp_path / "asked", uuid.uuid4().hex

@@ -232,7 +232,7 @@ class Desk(CallPanel):
         return super()._call(kind, operation, **values)
 
     def again(self) -> Any:
-        """Send the last request about money that had no answer again, under its key; nothing in it is masked."""
+        """Send the last request about money that is undecided again, under its key; nothing in it is masked."""
         lost = _lost(self._wb.journal.exchanges)
         assert lost  # noqa: S101 (the action is not possible without one)
         return self._wb.client.sender.repeat(lost, lost.request)
@@ -282,7 +282,7 @@ class Desk(CallPanel):
 
 
 def _lost(exchanges: Sequence[Exchange]) -> Exchange | None:
-    answered = {exchange.key_of_account for exchange in exchanges if not exchange.is_lost}
+    answered = {exchange.key_of_account for exchange in exchanges if not exchange.is_undecided}
     kept = (exchange for exchange in exchanges[::-1] if exchange.idempotency_key and exchange.kind in _KINDS)
     return next((exchange for exchange in kept if exchange.key_of_account not in answered), None)
 

@@ -914,6 +914,16 @@ def test_the_text_of_a_key_is_no_key_pair(text: Any) -> None:
     assert text not in str(caught.value)
 
 
+def test_what_an_answer_wants_to_have_kept_is_left_out_of_the_next_call() -> None:
+    """A load balancer's cookie, with a letter that no header can have, would end every later call."""
+    busy = httpx.Response(
+        503, headers=[(b"set-cookie", "lb=Zürich".encode())], json={"reasonCode": "ServiceUnavailable"}
+    )
+    amazon = Amazon(busy, reply(201))
+    assert charge(connect(amazon)).charge_id == CHARGE
+    assert [request.headers.get("cookie") for request in amazon.sent] == [None, None]
+
+
 def test_a_closed_client_says_so(client: AmazonPayClient) -> None:
     """And what to do: keys outlive a client."""
     client.close()

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from amazonpay_nb.client.journal import (
     AMAZON_PAY_API,
@@ -111,6 +111,7 @@ json_data = st.recursive(
 
 
 @given(secret=secret_texts, before=around, after=around)
+@example(secret="*@A.af", before="", after="")
 def test_no_secret_survives_in_a_text(secret: str, before: str, after: str) -> None:
     """Email addresses, PEM texts and signatures are found wherever they stand."""
     text = f"{before} {secret} {after}"

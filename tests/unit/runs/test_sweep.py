@@ -378,6 +378,16 @@ class TestSweep:
         summary = json.loads((out / "summary.json").read_text("utf-8"))
         assert [run["parameters"]["count"] for run in summary["runs"]] == [1, 1, 2, 2]
 
+    def test_half_a_character_costs_no_result(self, tmp_path: Path) -> None:
+        """A claim may be called anything, also what no file can hold."""
+        claim = (
+            "from amazonpay_nb import workbench\nworkbench.open(buyer='script').claim('a\\ud800', 'It holds.', True)"
+        )
+        write(tmp_path, "mine", claim)
+        path, out = matrix(tmp_path, notebooks=["mine.ipynb"], include=[{}]), tmp_path / "out"
+        done = [command(path, "--out", out, *options) for options in ((), ("--resume",))]
+        assert [one.exit_code for one in done] == [0, 0], done
+
     def test_half_a_line_of_another_shard_is_no_line(self, tmp_path: Path) -> None:
         """A shard's machine was taken away while it wrote; the line that is behind the half runs again, too."""
         write(tmp_path, "mine", COUNTS)

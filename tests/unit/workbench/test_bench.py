@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pandas as pd
 import pytest
 
 from amazonpay_nb import workbench
@@ -276,12 +277,26 @@ async def settled() -> bool:
         ((part for part in [False]), "generator", r"all\(…\)"),
         ((False, "why"), "tuple", "Leave out the brackets"),
         ([False, False], "list", r"all\(…\)"),
+        ([pd.Series([1, 2])[0] == 2, None], "list", r"all\(…\)"),
         ({False}, "set", r"all\(…\)"),
         ({"x": False}, "dict", r"all\(…\)"),
         ("Declined", "str", "Compare it"),
         (b"Declined", "bytes", "Compare it"),
     ],
-    ids=["function", "lambda", "coroutine", "iterator", "generator", "tuple", "list", "set", "dict", "text", "bytes"],
+    ids=[
+        "function",
+        "lambda",
+        "coroutine",
+        "iterator",
+        "generator",
+        "tuple",
+        "list",
+        "table",
+        "set",
+        "dict",
+        "text",
+        "bytes",
+    ],
 )
 def test_a_claim_that_would_always_hold_is_refused(wb: Workbench, ok: Any, what: str, advice: str) -> None:
     """A missing await, call, all() or comparison would make it green without a check."""

@@ -19,7 +19,7 @@ from amazonpay_nb import workbench
 from amazonpay_nb.client.guide import NotChargeable
 from amazonpay_nb.client.journal import Exchange, Journal
 from amazonpay_nb.client.sending import ATTEMPTS
-from amazonpay_nb.errors import ConfigurationError, DeclinedError, TransportError
+from amazonpay_nb.errors import ConfigurationError, DeclinedError, ServerError, TransportError
 from amazonpay_nb.shop import buyer
 from amazonpay_nb.signing.keys import Finding
 from amazonpay_nb.spec.machine import NEW, Machine, NotAllowed
@@ -453,6 +453,36 @@ def test_a_lost_answer_is_asked_for_again_and_there_is_one_charge(
     assert wb.emulator
     assert [row["chargeId"] for row in wb.emulator.control.get("objects/charges")["objects"]] == [charge.charge_id]
     assert not action_of(desk, "again").enabled
+
+
+@pytest.mark.parametrize("faults", [[("drop-after-commit", 1), ("status", 3)], [("status", 4)]], ids=["lost", "busy"])
+def test_an_undecided_request_is_asked_for_again_and_there_is_one_charge(
+    desk: Desk, wb: Workbench, faults: list[tuple[str, int]]
+) -> None:
+    """After 503, Amazon may have done the work, and keeps no refusal; a new key might charge once more."""
+    for fault, times in faults:
+        wb.director.inject_fault("createCharge", fault, times=times)
+    with pytest.raises(ServerError):
+        desk.act("create_charge", amount="9.00")
+    assert "refusal" not in dict(desk.report[-1].rows)["idempotency key"]  # type: ignore[union-attr]
+    assert action_of(desk, "again").enabled
+    charge = desk.act("again")
+    assert wb.emulator
+    assert [row["chargeId"] for row in wb.emulator.control.get("objects/charges")["objects"]] == [charge.charge_id]
+    assert not action_of(desk, "again").enabled
+
+
+def test_a_request_that_the_journal_masks_is_not_sent_again(desk: Desk, wb: Workbench) -> None:
+    """It would be another request: refused, or a charge for an order that nobody has."""
+    wb.director.inject_fault("createCharge", "drop-after-commit", times=ATTEMPTS)
+    (wallet,) = wb.journal.known.ids("Charge Permission")
+    fields = {"merchant_metadata": {"merchantReferenceId": "ada@example.com"}, "idempotency_key": "mine"}
+    with pytest.raises(TransportError):
+        wb.client.create_charge(charge_permission_id=wallet, charge_amount=wb.amount, **fields)  # type: ignore[arg-type]
+    sent = len(wb.journal.exchanges)
+    with pytest.raises(ConfigurationError, match=r"masks a part(?s:.*)idempotency_key='mine'"):
+        desk.act("again")
+    assert len(wb.journal.exchanges) == sent
 
 
 def test_what_the_journal_has_masked_is_not_offered_again(desk: Desk, wb: Workbench) -> None:
