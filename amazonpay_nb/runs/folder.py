@@ -60,7 +60,7 @@ def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
     Its text is made `writable`.
     """
     check_place(path)
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    unfinished = path.with_name(f".{secrets.token_hex(8)}")  # a name of its own, which is never too long
     try:
         with unfinished.open("xb") as file:
             for part in [content] if isinstance(content, str | bytes) else content:

@@ -86,7 +86,7 @@ class _Row(Run):
 
 
 _ROW = TypeAdapter(_Row)
-_HEAD = b'{"key": "'  # how a line of a sweep begins
+_HEAD = b'{"key": "'  # how each line of a sweep begins
 
 
 def _text(value: Any) -> str:
@@ -214,7 +214,7 @@ def _ends(lines: Path) -> dict[str, tuple[int, bool]]:
                 ends[row.key] = offset, row.status == "passed"
             except ValidationError as error:
                 # Where lines of shards were joined, half a line of one is at the head of the next one's first.
-                if not (line.startswith(_HEAD) and error.errors()[0]["type"] == "json_invalid"):
+                if not (_HEAD in line and error.errors()[0]["type"] == "json_invalid"):
                     advice = "Leave out --resume, or choose another folder with --out."
                     raise ConfigurationError(f"{lines} has a line that no sweep has written.", advice=advice) from None
             offset += len(line)

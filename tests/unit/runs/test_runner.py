@@ -445,6 +445,12 @@ class TestFiles:
             write_whole(path, None)  # type: ignore[arg-type]  # fails when the new file is open
         assert path.read_text("utf-8") == "before"
 
+    def test_a_file_may_have_the_longest_name(self, tmp_path: Path) -> None:
+        """Under which another run, or a person, has made it."""
+        path = tmp_path / ("x" * 250 + ".html")
+        write_whole(path, "a page")
+        assert path.read_text("utf-8") == "a page"
+
     def test_a_file_of_two_writers_is_whole(self, tmp_path: Path) -> None:
         """Two pages of one name may be written into a folder at once."""
         path = tmp_path / "ride.html"

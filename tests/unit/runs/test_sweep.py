@@ -378,24 +378,26 @@ class TestSweep:
         summary = json.loads((out / "summary.json").read_text("utf-8"))
         assert [run["parameters"]["count"] for run in summary["runs"]] == [1, 1, 2, 2]
 
-    def test_half_a_character_costs_no_result(self, tmp_path: Path) -> None:
-        """A claim may be called anything, also what no file can hold."""
+    def test_half_a_character_costs_no_verdict(self, tmp_path: Path) -> None:
+        """A claim may be called what no file, and no output of a cell, can hold."""
         claim = (
             "from amazonpay_nb import workbench\nworkbench.open(buyer='script').claim('a\\ud800', 'It holds.', True)"
         )
         write(tmp_path, "mine", claim)
         path, out = matrix(tmp_path, notebooks=["mine.ipynb"], include=[{}]), tmp_path / "out"
         done = [command(path, "--out", out, *options) for options in ((), ("--resume",))]
-        assert [one.exit_code for one in done] == [0, 0], done
+        assert [one.exit_code for one in done] == [1, 1]
+        assert [row["status"] for row in rows_of(out)] == ["failed"]
 
-    def test_half_a_line_of_another_shard_is_no_line(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("half", [3, 40])
+    def test_half_a_line_of_another_shard_is_no_line(self, half: int, tmp_path: Path) -> None:
         """A shard's machine was taken away while it wrote; the line that is behind the half runs again, too."""
         write(tmp_path, "mine", COUNTS)
         (tmp_path / "repaired").touch()
         path, out = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2, 3]}), tmp_path / "out"
         assert command(path, "--out", out, "--jobs", 1).exit_code == 0
         first, *others = (out / "cases.jsonl").read_text("utf-8").splitlines(keepends=True)
-        (out / "cases.jsonl").write_text("".join([first[:40], *others]), "utf-8")
+        (out / "cases.jsonl").write_text("".join([first[:half], *others]), "utf-8")
         (tmp_path / "runs.txt").unlink()
         assert command(path, "--out", out, "--resume").exit_code == 0
         assert sorted((tmp_path / "runs.txt").read_text().split()[::2]) == ["1", "2"]
