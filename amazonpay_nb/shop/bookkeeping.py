@@ -8,9 +8,9 @@ from collections import namedtuple
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.known import COMPLETIONS
 from amazonpay_nb.spec.flows import lookup
-from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, PENDING
+from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, CHECKOUT_SESSION, PENDING
 
-_SAVED_WALLET = "PaymentMethodOnFile"
+_SAVED_WALLET, _COMPLETED = "PaymentMethodOnFile", "Completed"
 
 # How an attempt ended, for the buyer; the key is ``saved``, ``changed``, ``paid``, ``paid-and-saved``, ``pending``,
 # ``declined``, ``refused`` or ``undecided``, and the price what was ordered, or None.
@@ -30,7 +30,9 @@ def outcome(journal: Journal, session_id: str) -> Outcome | None:
     last = next((e for e in tries if not (e.failed or e.is_lost)), tries[-1])
     body = last.response or {}
     if last.failed or last.is_lost:
-        return Outcome("undecided" if last.is_undecided else "refused")
+        body = journal.known.newest(CHECKOUT_SESSION.name, session_id) or {}
+        if lookup(body, "statusDetails.state") != _COMPLETED:
+            return Outcome("undecided" if any(e.is_undecided for e in tries) else "refused")
     charge = journal.known.newest(CHARGE.name, str(body.get("chargeId"))) or {}
     state = lookup(charge, "statusDetails.state")
     if (CHARGE.name, state) in PENDING or state == "Declined":

@@ -56,6 +56,7 @@ except AmazonPayError:
 else:
     raise AssertionError("The answer came.")
 wb.client.get_checkout_session(arrival.checkout_session_id)
+assert "Thank you for your order" in load(page.attempt).text
 """
 
 
