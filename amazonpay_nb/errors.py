@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from amazonpay_nb.redaction import redact
-from amazonpay_nb.spec.reasons import Recovery, Retry, family_of, recovery_for, retry_advice
+from amazonpay_nb.spec.reasons import UNDECIDED, Recovery, Retry, family_of, recovery_for, retry_advice
 
 
 class AmazonPayError(Exception):
@@ -36,10 +36,12 @@ class AmazonPayError(Exception):
     Attributes:
         meaning: What it says about the request.
         idempotency_advice: Whether to send the request again, and with which idempotency key if the call takes one.
+        is_undecided: Whether nobody knows yet what Amazon has done, or will do: no buyer is told that it failed.
     """
 
     meaning = ""
     idempotency_advice = ""
+    is_undecided = False
 
     def __init__(self, message: str, *, advice: str = "") -> None:
         self.message = redact(message)
@@ -84,6 +86,7 @@ class TransportError(AmazonPayError):
 
     meaning = "No answer came; whether Amazon did the work is not known."
     idempotency_advice = retry_advice(Retry.SAME_KEY)
+    is_undecided = True
 
 
 class ApiError(AmazonPayError):
@@ -113,8 +116,9 @@ class ApiError(AmazonPayError):
         self.recovery: Recovery = recovery_for(reason_code, status_code, operation)
         self.meaning = self.recovery.meaning
         self.idempotency_advice = retry_advice(self.recovery.retry, operation)
+        self.is_undecided = self.recovery.retry in UNDECIDED  # or an earlier attempt may have done it
         advice = self.recovery.next_step
-        if idempotency_key and self.recovery.retry in (Retry.SAME_KEY, Retry.LATER):
+        if idempotency_key and self.is_undecided:
             advice += f" This one had idempotency_key={idempotency_key!r}."
         super().__init__(f"{status_code} {reason_code}: {message}", advice=advice)
 

@@ -9,7 +9,7 @@ from amazonpay_nb.signing.steps import Authorization, read_authorization
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import lookup
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Kind
-from amazonpay_nb.spec.reasons import Retry, recovery_for
+from amazonpay_nb.spec.reasons import UNDECIDED, recovery_for
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Exchange:
     def is_undecided(self) -> bool:
         """Whether the same request under the same key is what comes next: it is lost, or Amazon has not decided it."""
         answer = recovery_for(self.outcome, self.status or 0, self.operation)
-        return self.is_lost or (self.failed and answer.retry in (Retry.SAME_KEY, Retry.LATER))
+        return self.is_lost or (self.failed and answer.retry in UNDECIDED)
 
     @property
     def outcome(self) -> str:

@@ -32,6 +32,9 @@ class Retry(StrEnum):
     LATER = "later, same key"
 
 
+UNDECIDED = (Retry.SAME_KEY, Retry.LATER)  # after these, nobody knows yet what Amazon has done, or will do
+
+
 def _exists(name: str) -> str:
     if name not in (*OPERATIONS, _ANY, _ANY_WITH_BODY):
         raise ValueError(f"there is no operation {name!r}")
