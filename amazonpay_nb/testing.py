@@ -60,7 +60,8 @@ def _without_secrets(report: Any) -> Any:
     for traceback, *_ in getattr(report.longrepr, "chain", ()):  # not there in a report of another kind
         for entry in traceback.reprentries:
             if given := getattr(entry, "reprfuncargs", None):
-                given.args = [pair for name, value in given.args for pair in redact({name: value}).items()]
+                lines = [redact(f"{name} = {value}").partition(" = ") for name, value in given.args]
+                given.args = [(name, value) for name, _, value in lines]
             if variables := getattr(entry, "reprlocals", None):
                 variables.lines = [redact(line) for line in variables.lines]
     return report

@@ -70,7 +70,7 @@ class Known:
         self.learned += 1
         statuses = self.keys.setdefault(exchange.key_of_account, []) if exchange.idempotency_key else []
         replayed = any(status is not None and status < 400 for status in statuses)
-        statuses.append(None if exchange.is_undecided else exchange.status)
+        statuses.append(exchange.status if exchange.is_kept else None)
         if exchange.failed or not isinstance(answer, Mapping) or replayed:
             return []
         for kind in KINDS.values():

@@ -6,17 +6,14 @@ Everything is read off the requests, their answers and the tables of `spec`; not
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from amazonpay_nb.client.exchange import Exchange
+from amazonpay_nb.client.exchange import NOT_ACCEPTED, NOT_LOOKED_AT, Exchange
 from amazonpay_nb.client.known import COMPLETIONS
 from amazonpay_nb.spec.machine import AMAZON, NEW, Machine, Transition
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency
 from amazonpay_nb.spec.reasons import REASONS
 from amazonpay_nb.spec.states import CHECKOUT_SESSION, HELD, MACHINES
 
-# Refusals by which Amazon says that it did not accept a signature, or did not get as far as the signature.
-_REFUSED = ("InvalidRequestSignature", "InvalidAuthentication", "UnauthorizedAccess")
 _UPDATE = "Update the payment method"
-_NOT_LOOKED_AT = ("MissingHeader", "MissingHeaderValue", "InvalidHeaderValue")
 # The reasons for which Amazon refuses a payment whose request it has accepted.
 _DECLINES = {row.reason for machine in MACHINES.values() for row in machine.rows if row.target == "Declined"}
 
@@ -57,9 +54,9 @@ def verdict_on(exchange: Exchange) -> str:
         return "The request has no signature."
     if exchange.status is None:
         return "No answer came, so it is not known whether it was accepted."
-    if code in _NOT_LOOKED_AT:
+    if code in NOT_LOOKED_AT:
         return f"Amazon did not get as far as the signature: {code}."
-    if code in _REFUSED:
+    if code in NOT_ACCEPTED:
         return f"✗ It was not accepted for {signed.public_key_id}: {code}."
     return _fits(signed.public_key_id, "request")
 
@@ -75,9 +72,11 @@ def _key(exchange: Exchange, keys: Mapping[tuple[str, ...], list[int | None]], b
         return f"None: {'it has no effect on' if without else 'the request has none for'} {operation.title}."
     full = exchange.key_of_account
     same = (other for other in before if other.key_of_account == full)
-    statuses = [*keys.get(full, ()), *(None if other.is_undecided else other.status for other in same)]
+    statuses = [*keys.get(full, ()), *(other.status if other.is_kept else None for other in same)]
     if not statuses:
         again = "; Amazon keeps the refusal under it, so a new attempt needs another" if exchange.failed else ""
+        if exchange.failed and not exchange.is_kept:
+            again = "; the refusal is not kept under it, so it may be sent once more"
         if exchange.is_undecided:
             said = f"{exchange.status} decides nothing" if exchange.status else "no answer came"
             again = f"; {said}, so send it again under the same key"
@@ -86,7 +85,7 @@ def _key(exchange: Exchange, keys: Mapping[tuple[str, ...], list[int | None]], b
         return f"✗ {key} was sent before with another request: Amazon refuses this one, and the first one stands."
     if any(status is not None and status < 500 for status in statuses):
         return f"↻ {key} was sent before: Amazon replays its first answer, and does not repeat the work."
-    return f"✓ {key} was sent before without an answer: Amazon does the work if it has not done it yet."
+    return f"✓ {key} was sent before without an answer that is kept: Amazon does the work if it has not done it yet."
 
 
 def _rules(exchange: Exchange, states: dict[str, str]) -> Iterator[str]:

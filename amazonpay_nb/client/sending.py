@@ -20,6 +20,7 @@ from pydantic_core import to_jsonable_python
 from amazonpay_nb.client.auth import AmazonPayAuth
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.client.wire import check_whole
 from amazonpay_nb.errors import (
     AmazonPayError,
     ApiError,
@@ -31,7 +32,7 @@ from amazonpay_nb.errors import (
 )
 from amazonpay_nb.in_process import NOWHERE
 from amazonpay_nb.limits import receive
-from amazonpay_nb.redaction import MASKED, redact
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.signing.refused import probable_step
 from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY
 from amazonpay_nb.spec.parts import to_json
@@ -111,9 +112,7 @@ class Sender(NamedTuple):
 
         What the journal has masked would make it another request, and raises `ConfigurationError`.
         """
-        if MASKED.search(to_json(body)) or MASKED.search(exchange.path):
-            advice = f"Repeat it where it was made, with idempotency_key={exchange.idempotency_key!r}."
-            raise ConfigurationError("The journal masks a part of this request.", advice=advice)
+        check_whole(exchange, to_json(body))
         names = (IDEMPOTENCY_KEY, SIMULATION_HEADER)
         headers = {name: exchange.headers[name] for name in names if exchange.headers.get(name)}
         headers |= {IDEMPOTENCY_KEY: key} if key else {}

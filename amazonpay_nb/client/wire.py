@@ -55,6 +55,13 @@ def _message(start: str, headers: Mapping[str, str], body: object) -> str:
     return "\n".join([start, *map(": ".join, headers.items()), "", *([] if body is None else [to_json(body)])])
 
 
+def check_whole(exchange: Exchange, body: str) -> None:
+    """Raise `ConfigurationError` where the journal masks a part of a request that is to be sent once more."""
+    if MASKED.search(body) or MASKED.search(exchange.path):
+        advice = f"Repeat it where it was made, with idempotency_key={exchange.idempotency_key!r}."
+        raise ConfigurationError("The journal masks a part of this request.", advice=advice)
+
+
 def signing_steps(exchange: Exchange) -> SigningSteps:
     """Return the documented steps that led to the signature of an exchange.  Spec: "Signing requests"."""
     request, signed = request_of(exchange), _signed(exchange)

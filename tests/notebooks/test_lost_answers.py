@@ -96,3 +96,23 @@ def test_a_lost_answer_is_no_refusal(chapter: str, faults: list[tuple[Any, ...]]
     document.cells += [new_code_cell(source.strip()) for source in more]
     nbformat.write(document, tmp_path / "lost.ipynb")
     assert [one.error for one in run([tmp_path / "lost.ipynb"], {}, out=tmp_path / "out").runs] == [None]
+
+
+LIMIT = """
+arrival = await wb.play_set_up()
+rider = complete_set_up(wb.client, arrival.checkout_session_id).charge_permission_id
+rides["4"] = {"wallet": rider, "price": wb.price("90000")}
+assert (said := end("4")) == "ask the buyer", said
+rides["4"]["price"] = wb.price("9")
+assert (said := end("4")) == "Captured", said
+"""
+
+
+def test_a_refusal_ends_a_charge(tmp_path: Path) -> None:
+    """Amazon keeps it under its key, so the next try of chapter 05's server has another."""
+    (path,) = find_notebooks(["05"])
+    document = nbformat.read(path, as_version=4)
+    (place,) = [number for number, cell in enumerate(document.cells) if "def end(number" in cell.source]
+    document.cells = [*document.cells[: place + 1], new_code_cell(LIMIT.strip())]
+    nbformat.write(document, tmp_path / "limit.ipynb")
+    assert [one.error for one in run([tmp_path / "limit.ipynb"], {}, out=tmp_path / "out").runs] == [None]

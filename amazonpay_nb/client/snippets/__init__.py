@@ -22,7 +22,7 @@ from pydantic.alias_generators import to_snake
 
 from amazonpay_nb.client.auth import AmazonPayAuth
 from amazonpay_nb.client.exchange import Exchange
-from amazonpay_nb.client.wire import request_of
+from amazonpay_nb.client.wire import check_whole, request_of
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing.keys import key_environment, write_file
 from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY
@@ -101,8 +101,13 @@ def snippet(
 
 
 def sign_for_curl(exchange: Exchange, auth: AmazonPayAuth, folder: Path = Path()) -> Path:
-    """Sign a request anew and write its headers into the file that the snippet for cURL names (mode 0600)."""
+    """Sign a request anew and write its headers into the file that the snippet for cURL names (mode 0600).
+
+    One with an idempotency key of which the journal masks a part raises `ConfigurationError`.
+    """
     parts = request_of(exchange)
+    if exchange.idempotency_key:
+        check_whole(exchange, parts.body.decode())
     kept = {name: value for name, value in parts.headers if name.startswith("x-amz-pay-")}
     request = next(auth.auth_flow(httpx.Request(parts.method, exchange.url, headers=kept, content=parts.body)))
     lines = [f"{name}: {value}\n" for name, value in request.headers.items() if name not in ("host", "content-length")]

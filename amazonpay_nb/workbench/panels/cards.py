@@ -282,9 +282,10 @@ class Desk(CallPanel):
 
 
 def _lost(exchanges: Sequence[Exchange]) -> Exchange | None:
-    answered = {exchange.key_of_account for exchange in exchanges if not exchange.is_undecided}
-    kept = (exchange for exchange in exchanges[::-1] if exchange.idempotency_key and exchange.kind in _KINDS)
-    return next((exchange for exchange in kept if exchange.key_of_account not in answered), None)
+    answered = {exchange.key_of_account for exchange in exchanges if exchange.is_kept}
+    money = [exchange for exchange in exchanges[::-1] if exchange.idempotency_key and exchange.kind in _KINDS]
+    undecided = {exchange.key_of_account for exchange in money if exchange.is_undecided} - answered
+    return next((exchange for exchange in money if exchange.key_of_account in undecided), None)
 
 
 def _repeated(exchanges: Sequence[Exchange]) -> Iterator[str]:

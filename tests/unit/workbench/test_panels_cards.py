@@ -19,7 +19,8 @@ from amazonpay_nb import workbench
 from amazonpay_nb.client.guide import NotChargeable
 from amazonpay_nb.client.journal import Exchange, Journal
 from amazonpay_nb.client.sending import ATTEMPTS
-from amazonpay_nb.errors import ConfigurationError, DeclinedError, ServerError, TransportError
+from amazonpay_nb.client.snippets import sign_for_curl
+from amazonpay_nb.errors import AmazonPayError, ApiError, ConfigurationError, DeclinedError, TransportError
 from amazonpay_nb.shop import buyer
 from amazonpay_nb.signing.keys import Finding
 from amazonpay_nb.spec.machine import NEW, Machine, NotAllowed
@@ -435,7 +436,11 @@ def test_the_desk_takes_money_and_gives_it_back(desk: Desk, wb: Workbench) -> No
     assert wb.journal.totals()["USD"]["balance"] == Decimal("5.00")
 
 
-@pytest.mark.parametrize("instead", [{}, {"status": 201, "response": {"message": "Welcome"}}], ids=["none", "a page"])
+@pytest.mark.parametrize(
+    "instead",
+    [{}, {"status": 201, "response": {"message": "Welcome"}}, {"status": 403, "response": {"message": "Forbidden"}}],
+    ids=["none", "a page", "a gateway"],
+)
 def test_a_lost_answer_is_asked_for_again_and_there_is_one_charge(
     desk: Desk, wb: Workbench, instead: dict[str, Any]
 ) -> None:
@@ -462,8 +467,9 @@ def test_an_undecided_request_is_asked_for_again_and_there_is_one_charge(
     """After 503, Amazon may have done the work, and keeps no refusal; a new key might charge once more."""
     for fault, times in faults:
         wb.director.inject_fault("createCharge", fault, times=times)
-    with pytest.raises(ServerError):
+    with pytest.raises(ApiError) as caught:
         desk.act("create_charge", amount="9.00")
+    assert caught.value.is_undecided
     assert "refusal" not in dict(desk.report[-1].rows)["idempotency key"]  # type: ignore[union-attr]
     assert action_of(desk, "again").enabled
     charge = desk.act("again")
@@ -472,7 +478,7 @@ def test_an_undecided_request_is_asked_for_again_and_there_is_one_charge(
     assert not action_of(desk, "again").enabled
 
 
-def test_a_request_that_the_journal_masks_is_not_sent_again(desk: Desk, wb: Workbench) -> None:
+def test_a_request_that_the_journal_masks_is_not_sent_again(desk: Desk, wb: Workbench, tmp_path: Path) -> None:
     """It would be another request: refused, or a charge for an order that nobody has."""
     wb.director.inject_fault("createCharge", "drop-after-commit", times=ATTEMPTS)
     (wallet,) = wb.journal.known.ids("Charge Permission")
@@ -482,7 +488,13 @@ def test_a_request_that_the_journal_masks_is_not_sent_again(desk: Desk, wb: Work
     sent = len(wb.journal.exchanges)
     with pytest.raises(ConfigurationError, match=r"masks a part(?s:.*)idempotency_key='mine'"):
         desk.act("again")
-    assert len(wb.journal.exchanges) == sent
+    with pytest.raises(ConfigurationError, match="masks a part"):
+        sign_for_curl(wb.journal.exchanges[-1], wb.client.sender.auth, tmp_path)
+    assert (len(wb.journal.exchanges), list(tmp_path.iterdir())) == (sent, [])
+    # Typed into the desk's own field, the key meets another request: the first one is as undecided as before.
+    with pytest.raises(AmazonPayError, match="DuplicateIdempotencyKey"):
+        desk.act("create_charge", amount="9.00", idempotency_key="mine")
+    assert action_of(desk, "again").enabled
 
 
 def test_what_the_journal_has_masked_is_not_offered_again(desk: Desk, wb: Workbench) -> None:
