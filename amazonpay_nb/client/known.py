@@ -40,7 +40,9 @@ class Known:
         self._documents: dict[tuple[str, str], Document | None] = {}
         self._places: dict[tuple[str, str], int] = {}  # the number of the exchange that has described an object last
         self.walks: dict[tuple[str, str], list[str]] = {}  # (kind, object id) → the states that answers have shown
-        self.keys: dict[tuple[str, ...], list[int | None]] = {}  # `key_of_account` → statuses, None for no answer
+        self.keys: dict[
+            tuple[str, ...], list[int | None]
+        ] = {}  # `key_of_account` → statuses, None for none that is kept
         self.learned = 0  # exchanges
 
     def __iter__(self) -> Iterator[tuple[str, str, Document]]:

@@ -10,7 +10,8 @@ from amazonpay_nb.client.known import COMPLETIONS
 from amazonpay_nb.spec.flows import lookup
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, CHECKOUT_SESSION, PENDING
 
-_SAVED_WALLET, _COMPLETED = "PaymentMethodOnFile", "Completed"
+_SAVED_WALLET = "PaymentMethodOnFile"
+_COMPLETED, _CANCELED = "Completed", "Canceled"
 
 # How an attempt ended, for the buyer; the key is ``saved``, ``changed``, ``paid``, ``paid-and-saved``, ``pending``,
 # ``declined``, ``refused`` or ``undecided``, and the price what was ordered, or None.
@@ -31,8 +32,10 @@ def outcome(journal: Journal, session_id: str) -> Outcome | None:
     body = last.response or {}
     if last.failed or last.is_lost:
         body = journal.known.newest(CHECKOUT_SESSION.name, session_id) or {}
-        if lookup(body, "statusDetails.state") != _COMPLETED:
-            return Outcome("undecided" if any(e.is_undecided for e in tries) else "refused")
+        state = lookup(body, "statusDetails.state")
+        if state != _COMPLETED:
+            undecided = state != _CANCELED and any(e.is_undecided for e in tries)
+            return Outcome("undecided" if undecided else "refused")
     charge = journal.known.newest(CHARGE.name, str(body.get("chargeId"))) or {}
     state = lookup(charge, "statusDetails.state")
     if (CHARGE.name, state) in PENDING or state == "Declined":

@@ -232,7 +232,7 @@ class Desk(CallPanel):
         return super()._call(kind, operation, **values)
 
     def again(self) -> Any:
-        """Send the last request about money that is undecided again, under its key; nothing in it is masked."""
+        """Send the last undecided request about money again, under its key, unless the journal masks a part of it."""
         lost = _lost(self._wb.journal.exchanges)
         assert lost  # noqa: S101 (the action is not possible without one)
         return self._wb.client.sender.repeat(lost, lost.request)

@@ -12,6 +12,7 @@ from amazonpay_nb.client.journal import Exchange, Journal
 from amazonpay_nb.client.reconciliation import reconcile
 from amazonpay_nb.client.report import reports
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.errors import AmazonPayError
 from amazonpay_nb.shop.bookkeeping import Outcome, outcome, payments
 from amazonpay_nb.spec.machine import NEW, Transition
 from amazonpay_nb.spec.operations import KINDS
@@ -102,6 +103,21 @@ def test_a_success_that_cannot_be_read_is_a_lost_answer(na: Shop, spoiled: str) 
         posts = [row for row in client.journal.exchanges if row.method == "POST"]
     assert [row.is_lost for row in posts] == [True, False] * 3
     assert [why.idempotency_key.split(" ")[0] for _, why in reports(posts, {})] == ["✓"] * 6, "none is a replay"
+
+
+@pytest.mark.parametrize(("fault", "hours", "end"), [("status", 25, "refused"), ("drop-after-commit", 0, "paid")])
+def test_what_is_undecided_is_so_until_the_session_is_known(na: Shop, fault: str, hours: int, end: str) -> None:
+    """A buyer who is told that nothing was charged pays once more."""
+    session, paid = na.visited(purchase()), usd("14.00")
+    na.emulator.faults("completeCheckoutSession", fault, times=4)
+    with AmazonPayClient(na.keys, environment="emulator", base_url=na.emulator.url, sleep=lambda _: None) as client:
+        with pytest.raises(AmazonPayError) as caught:
+            client.complete_checkout_session(session, charge_amount=paid)
+        assert caught.value.is_undecided
+        assert outcome(client.journal, session) == Outcome("undecided")
+        na.emulator.clock.advance(hours=hours)
+        client.get_checkout_session(session)
+        assert outcome(client.journal, session) == Outcome(end, paid if end == "paid" else None)
 
 
 @pytest.mark.parametrize("other", ["another merchant", "another host"])
