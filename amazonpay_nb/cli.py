@@ -24,7 +24,6 @@ from amazonpay_nb.redaction import legible, redact
 # An optional format checker of jsonschema's, which compiles 35 grammars at import: a second of every run for nothing.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
-
 _AT_ONCE = 10.0  # seconds, longer than a command tidies up; who presses Ctrl-C after that means what is stuck
 
 

@@ -40,9 +40,7 @@ class Known:
         self._documents: dict[tuple[str, str], Document | None] = {}
         self._places: dict[tuple[str, str], int] = {}  # the number of the exchange that has described an object last
         self.walks: dict[tuple[str, str], list[str]] = {}  # (kind, object id) → the states that answers have shown
-        self.keys: dict[
-            tuple[str, ...], list[int | None]
-        ] = {}  # `key_of_account` → statuses, None for none that is kept
+        self.keys: dict[tuple[str, ...], list[int | None]] = {}  # `key_of_account` → statuses, None if not kept
         self.learned = 0  # exchanges
 
     def __iter__(self) -> Iterator[tuple[str, str, Document]]:

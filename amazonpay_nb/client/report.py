@@ -74,12 +74,14 @@ def _key(exchange: Exchange, keys: Mapping[tuple[str, ...], list[int | None]], b
     same = (other for other in before if other.key_of_account == full)
     statuses = [*keys.get(full, ()), *(other.status if other.is_kept else None for other in same)]
     if not statuses:
-        again = "; Amazon keeps the refusal under it, so a new attempt needs another" if exchange.failed else ""
-        if exchange.failed and not exchange.is_kept:
-            again = "; the refusal is not kept under it, so it may be sent once more"
+        again = ""
         if exchange.is_undecided:
             said = f"{exchange.status} decides nothing" if exchange.status else "no answer came"
             again = f"; {said}, so send it again under the same key"
+        elif exchange.is_kept and exchange.failed:
+            again = "; Amazon keeps the refusal under it, so a new attempt needs another"
+        elif exchange.failed:
+            again = "; the refusal is not kept under it, so it may be sent once more"
         return f"✓ {key} is new, so Amazon does the work{again}."
     if exchange.outcome == "DuplicateIdempotencyKey":
         return f"✗ {key} was sent before with another request: Amazon refuses this one, and the first one stands."

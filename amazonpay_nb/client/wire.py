@@ -58,8 +58,10 @@ def _message(start: str, headers: Mapping[str, str], body: object) -> str:
 def check_whole(exchange: Exchange, body: str) -> None:
     """Raise `ConfigurationError` where the journal masks a part of a request that is to be sent once more."""
     if MASKED.search(body) or MASKED.search(exchange.path):
-        advice = f"Repeat it where it was made, with idempotency_key={exchange.idempotency_key!r}."
-        raise ConfigurationError("The journal masks a part of this request.", advice=advice)
+        key = f", with idempotency_key={exchange.idempotency_key!r}" if exchange.idempotency_key else ""
+        raise ConfigurationError(
+            "The journal masks a part of this request.", advice=f"Repeat it where it was made{key}."
+        )
 
 
 def signing_steps(exchange: Exchange) -> SigningSteps:

@@ -207,13 +207,13 @@ class _Renderer(IPythonRenderer):
 
     def _embed_image_or_attachment(self, src: str) -> str:
         with suppress(InvalidNotebook):
-            return str(super()._embed_image_or_attachment(src))
+            return super()._embed_image_or_attachment(src)
         return src
 
     def _src_to_base64(self, src: str) -> str | None:
         with suppress(OSError):
             if os.path.isfile(os.path.join(self.path, src)):  # noqa: PTH113, PTH118 (of any text, and no pipe)
-                return str(super()._src_to_base64(src))
+                return super()._src_to_base64(src)
         return None
 
 

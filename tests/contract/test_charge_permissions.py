@@ -434,10 +434,8 @@ class TestMonthlyLimit:
         first = (now.replace(day=1) + timedelta(days=32)).replace(day=1)
         # Before the open authorization expires, which would write it, too.
         fired = eu.emulator.clock.advance(f"P{(first - now).days}D")
-        begins = f"{first:%Y-%m}-01T00:00:00Z"
-        assert (permission_id, "A new month begins", begins) in [
-            (row["id"], row["trigger"], row["at"]) for row in fired
-        ]
+        (month,) = (row for row in fired if (row["id"], row["trigger"]) == (permission_id, "A new month begins"))
+        assert month["at"] == f"{first:%Y-%m}-01T00:00:00Z"
         assert limits(eu, permission_id) == {"amountLimit": whole, "amountBalance": whole}
 
     def test_no_cadence_is_enforced(self, na: Shop) -> None:

@@ -372,20 +372,8 @@ def test_no_report_of_pytest_shows_what_a_call_was_given(options: tuple[str, ...
     (tmp_path / "given.json").write_text(json.dumps({"pem": PEM, "password": PASSWORD, "token": token}))
     (tmp_path / "test_it.py").write_text(FAILING)
     (tmp_path / "test_import.py").write_text("from test_it import *\nAmazonPayClient(given['pem'])")
-    report = ("--junitxml", "report.xml", "--continue-on-collection-errors")
-    command = (
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-rA",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:nbval",
-        *report,
-        *options,
-    )
+    quiet = "-m pytest -q -rA -p no:cacheprovider -p no:nbval --junitxml report.xml --continue-on-collection-errors"
+    command = (sys.executable, *quiet.split(), *options)
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
     assert "17 failed, 1 error" in done.stdout, done.stdout
     assert ("Failed: It takes too long." in done.stdout, "RuntimeError: No socket is" in done.stdout) == (True, True)
