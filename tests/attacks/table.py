@@ -127,6 +127,8 @@ _ROWS = {
     "The control interface has one owner.": (
         ("control.stranger", "A call without the token, from a page of any origin, or under a foreign name.",
          "401, or 403 for the name; nothing happens.", f"{_CONTROL}TestOwner::test_others_are_refused"),
+        ("control.two-tokens", "A call carries the token and another, each in a header.", "401",
+         f"{_CONTROL}TestOwner::test_two_tokens_are_no_token"),
         ("control.forward", "A call comes by one of Amazon's names, through the proxy, and with the token.",
          "403 or 404",
          f"{_PROXY}no_name_of_amazons_reaches_the_control_interface"),

@@ -58,6 +58,13 @@ class TestOwner:
         response = na.http.request(method, f"{control.url}/{path}", json=body, headers=raw)
         assert (response.status_code, list(response.json())) == (status, ["error"])
 
+    def test_two_tokens_are_no_token(self, na: Shop) -> None:
+        """Whoever reads the last of them, as a proxy before it may, reads what this one reads."""
+        control = na.emulator.control
+        sent = [("authorization", f"Bearer {control.token}"), ("authorization", "Bearer x")]
+        for headers in (sent, sent[::-1]):
+            assert na.http.request("GET", f"{control.url}/clock", headers=headers).status_code == 401
+
     def test_only_a_world_has_a_long_body(self, na: Shop) -> None:
         """And only where its owner sends it; the rest of any other is not read."""
         long = {"advance": "PT1S", "world": "#" * 300_000}

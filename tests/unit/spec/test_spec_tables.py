@@ -20,6 +20,7 @@ from amazonpay_nb.spec.reasons import (
     OPERATION_REASONS,
     REASONS,
     STATE_REASONS,
+    UNDECIDED,
     Recovery,
     Retry,
     reasons_of,
@@ -120,6 +121,12 @@ class TestReasons:
         }  # fmt: skip
         assert [(code, text) for code, text in texts if text and not a_sentence(text)] == []
         assert [code for code, row in REASONS.items() if not (row.meaning and row.next_step)] == []
+
+    def test_where_nobody_knows_no_buyer_pays_again(self) -> None:
+        """Amazon may have taken the money: "try again" would let it be taken twice."""
+        texts = [row.tell_the_buyer for row in (*REASONS.values(), recovery_for("", 500)) if row.retry in UNDECIDED]
+        assert [text for text in texts if text and "do not pay again" not in text] == []
+        assert len(list(filter(None, texts))) == 4
 
     def test_a_known_code_is_judged_by_its_row(self) -> None:
         """Whatever the status it comes with."""
