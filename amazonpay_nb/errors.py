@@ -36,12 +36,13 @@ class AmazonPayError(Exception):
     Attributes:
         meaning: What it says about the request.
         idempotency_advice: Whether to send the request again, and with which idempotency key if the call takes one.
-        is_undecided: Whether nobody knows yet what Amazon has done, or will do: no buyer is told that it failed.
+        is_decided: Whether it is known what becomes of the request, since Amazon has decided it, or it was never sent.
+            Anything else says nothing of an earlier attempt either: keep its key, and tell no buyer that it failed.
     """
 
     meaning = ""
     idempotency_advice = ""
-    is_undecided = False
+    is_decided = True
 
     def __init__(self, message: str, *, advice: str = "") -> None:
         self.message = redact(message)
@@ -86,7 +87,7 @@ class TransportError(AmazonPayError):
 
     meaning = "No answer came; whether Amazon did the work is not known."
     idempotency_advice = retry_advice(Retry.SAME_KEY)
-    is_undecided = True
+    is_decided = False
 
 
 class ApiError(AmazonPayError):
@@ -116,9 +117,9 @@ class ApiError(AmazonPayError):
         self.recovery: Recovery = recovery_for(reason_code, status_code, operation)
         self.meaning = self.recovery.meaning
         self.idempotency_advice = retry_advice(self.recovery.retry, operation)
-        self.is_undecided = self.recovery.retry in UNDECIDED  # or an earlier attempt may have done it
+        self.is_decided = self.recovery.is_decision  # unless an earlier attempt may have done it
         advice = self.recovery.next_step
-        if idempotency_key and self.is_undecided:
+        if idempotency_key and self.recovery.retry in UNDECIDED:
             advice += f" This one had idempotency_key={idempotency_key!r}."
         super().__init__(f"{status_code} {reason_code}: {message}", advice=advice)
 

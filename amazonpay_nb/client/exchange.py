@@ -9,7 +9,7 @@ from amazonpay_nb.signing.steps import Authorization, read_authorization
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import lookup
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Kind
-from amazonpay_nb.spec.reasons import REASONS, UNDECIDED, recovery_for
+from amazonpay_nb.spec.reasons import UNDECIDED, recovery_for
 
 # Refusals by which Amazon says that it did not accept a signature, or did not get as far as the signature.
 NOT_ACCEPTED = ("InvalidRequestSignature", "InvalidAuthentication", "UnauthorizedAccess")
@@ -55,9 +55,8 @@ class Exchange:
     @property
     def is_kept(self) -> bool:
         """Whether Amazon answers the same again under the same key: a refusal by anybody before it decides nothing."""
-        elsewhere = (*NOT_ACCEPTED, *NOT_LOOKED_AT, "DuplicateIdempotencyKey")  # the last is about another request
-        known = self.outcome in REASONS and self.outcome not in elsewhere
-        return not self.is_undecided and (known or not self.failed)
+        decided = recovery_for(self.outcome, self.status or 0, self.operation).is_decision
+        return decided if self.failed else not self.is_lost
 
     @property
     def outcome(self) -> str:

@@ -123,8 +123,8 @@ def charge(
             simulation_code=simulation_code, **fields,
         )  # fmt: skip
     except ConflictError as refusal:
-        if step is Step.CHARGE or isinstance(refusal, DeclinedError):  # the earlier attempt was declined
-            raise
+        if step is Step.CHARGE or isinstance(refusal, DeclinedError) or not refusal.is_decided:
+            raise  # the earlier attempt was declined, or nobody knows what has become of it
         raise NotChargeable(permission, step, key_used=True) from refusal
 
 

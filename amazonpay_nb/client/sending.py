@@ -93,7 +93,7 @@ class Sender(NamedTuple):
                 if error.idempotency_key:
                     step = f"repeat it with idempotency_key={error.idempotency_key!r} before you use a new key."
                     error.idempotency_advice = retry_advice(Retry.SAME_KEY, name)
-                error.is_undecided = True
+                error.is_decided = False
                 error.advice = f"An earlier attempt may have done the work: {step} {error.advice}"
             if cause := error.__cause__:  # the frames of the HTTP library hold the request, too
                 cause.__cause__ = cause.__traceback__ = None

@@ -24,6 +24,7 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
     else:
         if event == "amazonpay_nb.fork":  # of `runs.warm`, with an environment of its own
             _file = os.environ.get("AMAZONPAY_NB_OFFLINE", _file)
+            _open(_file, "a").close()
         return
     name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host or "")
     if name and name != _NAME and not _HERE.fullmatch(name):
@@ -33,4 +34,5 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
 
 
 if _file:
+    _open(_file, "a").close()  # empty, it says that somebody watches
     sys.addaudithook(_watch)

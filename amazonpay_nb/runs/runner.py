@@ -106,7 +106,7 @@ def here(jobs: int | None, cases: Sequence[Case], out: Path, *, offline: bool = 
     with ThreadPoolExecutor(jobs) as pool, kernel_environment(offline=offline, warm=warm):
         while True:
             for case in islice(queue, jobs - len(futures)):
-                futures[pool.submit(run_one, case.notebook, case.texts, case.folder(out))] = case
+                futures[pool.submit(run_one, case.notebook, case.texts, case.folder(out), offline=offline)] = case
             if not futures:
                 return
             for future in wait(futures, _GLANCE_SECONDS, FIRST_COMPLETED).done:
@@ -169,7 +169,7 @@ def is_result(path: Path) -> bool:
         return False
 
 
-def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
+def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path, *, offline: bool = False) -> Run:
     """Execute one notebook and write it and its page into *folder*, whether it passes or fails.
 
     *texts* are for its parameters, or else for settings that it leaves alone.  Call it from a thread or process of its
@@ -202,8 +202,10 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
             advice = "Make room there, or set TMPDIR to another folder."
             raise ConfigurationError(problem, advice=advice) from None
         failure = failure_of(document) or stopped
-        if connections.exists():
-            hosts = ", ".join(dict.fromkeys(connections.read_text("utf-8", "replace").splitlines()))
+        if offline and not (connections.exists() or failure):
+            failure = Failure("Its kernel does not take PYTHONPATH from this run, so nobody saw what it connects to.")
+        if connections.exists() and (lines := connections.read_text("utf-8", "replace").splitlines()):
+            hosts = ", ".join(dict.fromkeys(lines))
             failure = Failure(f"It tried to connect to {hosts}, and this run is offline.")
         if exchanges.exists():
             write_whole(journal, exchanges.read_bytes())

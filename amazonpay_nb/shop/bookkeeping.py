@@ -34,7 +34,7 @@ def outcome(journal: Journal, session_id: str) -> Outcome | None:
         body = journal.known.newest(CHECKOUT_SESSION.name, session_id) or {}
         state = lookup(body, "statusDetails.state")
         if state != _COMPLETED:
-            undecided = state != _CANCELED and any(e.is_undecided for e in tries)
+            undecided = state != _CANCELED and not last.is_kept and any(e.is_undecided for e in tries)
             return Outcome("undecided" if undecided else "refused")
     charge = journal.known.newest(CHARGE.name, str(body.get("chargeId"))) or {}
     state = lookup(charge, "statusDetails.state")

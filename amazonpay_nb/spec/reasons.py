@@ -54,6 +54,7 @@ class Recovery:
     calls: tuple[_Operation, ...] = ()
     tell_the_buyer: str = ""
     is_decline: bool = False
+    is_decision: bool = False
 
     @property
     def may_retry(self) -> bool:
@@ -69,6 +70,7 @@ class Reason(Recovery):
     status_codes: tuple[int, ...]
     operations: tuple[_Operation, ...]
     evidence: Evidence
+    is_decision: bool = True
 
 
 @data_row

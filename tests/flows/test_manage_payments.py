@@ -111,6 +111,9 @@ class TestDeciding:
             charge(wb.client, permission_id, wb.amount, capture_now=True, simulation_code=code, idempotency_key=key)
         if not code:
             wb.director.cause(permission_id, "Closed", "BuyerClosed")
+            wb.director.inject_fault("createCharge", "status", status=409)
+            with pytest.raises(ConflictError):  # of somebody before Amazon, who knows nothing of the key
+                charge(wb.client, permission_id, wb.amount, capture_now=True, idempotency_key=key)
         with pytest.raises(DeclinedError) if code else nullcontext():
             again = charge(
                 wb.client, permission_id, wb.amount, capture_now=True, simulation_code=code, idempotency_key=key

@@ -98,6 +98,63 @@ def test_a_lost_answer_is_no_refusal(chapter: str, faults: list[tuple[Any, ...]]
     assert [one.error for one in run([tmp_path / "lost.ipynb"], {}, out=tmp_path / "out").runs] == [None]
 
 
+GATEWAY = """
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+
+def refuse(request, error):
+    return PlainTextResponse("Bad Request", 400)
+
+gateway = wb.serve(Starlette(exception_handlers={404: refuse}))
+
+def behind_gateway(call, *values):
+    http = wb.client.sender.http
+    amazon, http.base_url = http.base_url, gateway.url
+    try:
+        return call(*values)
+    finally:
+        http.base_url = amazon
+"""
+RELOADS = """
+said = [f"{answer.status_code} {answer.text}" for answer in (behind_gateway(load, visit), load(visit))]
+assert [words[:13] for words in said] == ["503 We do not", "200 Thank you"], said
+"""
+
+
+@pytest.mark.parametrize("chapter", PAYS)
+def test_a_gateway_says_nothing_of_a_lost_answer(chapter: str, tmp_path: Path) -> None:
+    """It refuses what asks how the session has ended: the buyer who loads the page again is not told to start again."""
+    (path,) = find_notebooks([chapter])
+    document, (before, pays) = nbformat.read(path, as_version=4), PAYS[chapter]
+    (place,) = [number for number, cell in enumerate(document.cells) if before in cell.source]
+    more = (f"FAULTS = {FAULTS['lost']}", LOOKS, GATEWAY, pays, RELOADS)
+    document.cells = [*document.cells[: place + 1], *(new_code_cell(source.strip()) for source in more)]
+    nbformat.write(document, tmp_path / "lost.ipynb")
+    assert [one.error for one in run([tmp_path / "lost.ipynb"], {}, out=tmp_path / "out").runs] == [None]
+
+
+RIDE = """
+arrival = await wb.play_set_up()
+rider = complete_set_up(wb.client, arrival.checkout_session_id).charge_permission_id
+rides["4"] = {"wallet": rider, "price": wb.price("21")}
+wb.director.inject_fault("createCharge", "drop-after-commit", times=4)
+said = [end("4"), behind_gateway(end, "4"), end("4")]
+assert said == ["Internal Server Error", "Internal Server Error", "Captured"], said
+(charge,) = [row for row in wb.emulator.control.get("objects/charges")["objects"] if row["chargePermissionId"] == rider]
+assert charge["chargeId"] == rides["4"]["charge"]
+"""
+
+
+def test_a_gateway_ends_no_charge(tmp_path: Path) -> None:
+    """Chapter 05's server keeps the key of a charge whose answer was lost, whoever refuses to look it up."""
+    (path,) = find_notebooks(["05"])
+    document = nbformat.read(path, as_version=4)
+    (place,) = [number for number, cell in enumerate(document.cells) if "def end(number" in cell.source]
+    document.cells = [*document.cells[: place + 1], *(new_code_cell(text.strip()) for text in (GATEWAY, RIDE))]
+    nbformat.write(document, tmp_path / "ride.ipynb")
+    assert [one.error for one in run([tmp_path / "ride.ipynb"], {}, out=tmp_path / "out").runs] == [None]
+
+
 LIMIT = """
 arrival = await wb.play_set_up()
 rider = complete_set_up(wb.client, arrival.checkout_session_id).charge_permission_id

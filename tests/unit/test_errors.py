@@ -56,6 +56,15 @@ BRANCHES = {
     503: ServerError,
     504: ServerError,
 }
+# Amazon answers so before it looks at what is asked for, or about another request, or has failed; a session may be in
+# its state by the same request before.
+NO_DECISIONS = {
+    "InvalidHeaderValue", "MissingHeader", "MissingHeaderValue", "InvalidRequest", "InvalidAPIVersion",
+    "UnsupportedOperation", "RequestNotSupported", "TLSVersionNotSupported", "UnauthorizedAccess",
+    "InvalidAuthentication", "InvalidAccountStatus", "InvalidRequestSignature", "InvalidAuthorizationToken",
+    "DuplicateIdempotencyKey", "RequestTimeout", "TooManyRequests", "InternalServerError", "ProcessingFailure",
+    "ServiceUnavailable", "InvalidCheckoutSessionStatus",
+}  # fmt: skip
 # What a reader's cell holds: Amazon refuses; nobody answers, which has a cause inside the network library.
 REFUSED = "from amazonpay_nb.errors import api_error; raise api_error(422, 'SoftDeclined', 'No.')"
 UNANSWERED = """
@@ -130,6 +139,14 @@ def test_the_advice_names_the_key_exactly_when_it_is_to_be_sent_again(reason: Re
     error = api_error(reason.status_codes[0], reason.code, "Because.", idempotency_key=KEY)
     assert error.idempotency_key == KEY
     assert (KEY in error.advice) == (reason.retry in (Retry.SAME_KEY, Retry.LATER))
+
+
+def test_only_amazon_decides() -> None:
+    """Whatever else is answered, with whatever status, says nothing of the same request before."""
+    errors = [api_error(row.status_codes[0], code, "") for code, row in REASONS.items()]
+    assert {error.reason_code for error in errors if not error.is_decided} == NO_DECISIONS
+    assert [status for status in BRANCHES if api_error(status, f"HTTP {status}", "").is_decided] == []
+    assert (AmazonPayError("").is_decided, TransportError("").is_decided) == (True, False)
 
 
 def test_a_call_without_a_key_has_no_key_in_its_advice() -> None:

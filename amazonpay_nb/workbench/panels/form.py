@@ -20,6 +20,7 @@ from amazonpay_nb.workbench.show.blocks import render as fill
 
 # Seconds after an answer in which a press is none of somebody who has read it, but the second one of a double click.
 AGAIN = 0.7
+_KEYS = {"idempotency_key", "under_a_new_key"}  # fields of the actions that may move money
 _JUPYTER = "jp-RenderedHTMLCommon"  # tables, code and links look as in any other output
 _BUSY = '<div role="status">Working …</div>'
 _BUTTON = '<button type="button" class="amazonpay-copy">Copy</button>'
@@ -112,7 +113,7 @@ class Form:
         self._delay = min(self._delay, now - made)
         pressed = action.name, {name: self.chosen[name] for name in action.fields}
         twice = pressed == self._latest and made + self._delay < self._ended + AGAIN
-        if not (twice and "idempotency_key" in action.fields):  # each press has a key of its own, and moves money again
+        if not (twice and _KEYS.intersection(action.fields)):  # each press has a key of its own, and moves money again
             self._latest, self._ended = pressed, math.inf
             self._press(action.name)
 

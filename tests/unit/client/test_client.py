@@ -39,6 +39,7 @@ from amazonpay_nb.signing.keys import generate, with_id
 from amazonpay_nb.signing.verify import parse_authorization
 from amazonpay_nb.spec.answers import Money
 from amazonpay_nb.spec.reasons import REASONS, Retry
+from amazonpay_nb.spec.simulations import ANYWHERE, SIMULATIONS
 from tests.processes import ENDLESS, PATIENCE, endless
 
 KEYS = generate("SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B")
@@ -868,6 +869,23 @@ def test_a_decline_is_kept_under_its_key_and_a_new_key_is_a_new_attempt(
         with pytest.raises(DeclinedError, match="SoftDeclined"):
             client.create_charge(**order, idempotency_key="order-1")
     assert client.create_charge(**order, idempotency_key="order-2").state == "Authorized"
+
+
+CODES = [*ANYWHERE, *(code for (name, code), row in SIMULATIONS.items() if name == "createCharge" and row.reason_code)]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_what_amazon_decides_is_kept_under_its_key(client: AmazonPayClient, permission: str, code: str) -> None:
+    """And nothing else: the same request is then answered anew, and whoever takes a new key may charge twice."""
+    order: dict[str, Any] = {"charge_permission_id": permission, "charge_amount": USD_14, "idempotency_key": "order-1"}
+    with pytest.raises(ApiError) as caught:
+        client.create_charge(**order, simulation_code=code)
+    refused, kept = client.journal.exchanges[-1], False
+    try:
+        client.create_charge(**order)
+    except ApiError as again:
+        kept = again.reason_code == caught.value.reason_code
+    assert kept == refused.is_kept == caught.value.is_decided
 
 
 def test_a_key_that_meant_something_else_is_refused(client: AmazonPayClient, permission: str) -> None:

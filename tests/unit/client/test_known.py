@@ -113,11 +113,21 @@ def test_what_is_undecided_is_so_until_the_session_is_known(na: Shop, fault: str
     with AmazonPayClient(na.keys, environment="emulator", base_url=na.emulator.url, sleep=lambda _: None) as client:
         with pytest.raises(AmazonPayError) as caught:
             client.complete_checkout_session(session, charge_amount=paid)
-        assert caught.value.is_undecided
+        assert not caught.value.is_decided
         assert outcome(client.journal, session) == Outcome("undecided")
         na.emulator.clock.advance(hours=hours)
         client.get_checkout_session(session)
         assert outcome(client.journal, session) == Outcome(end, paid if end == "paid" else None)
+
+
+def test_a_decline_after_a_lost_answer_is_one(na: Shop) -> None:
+    """Amazon has canceled the session: nobody is told to wait."""
+    session, paid = na.visited(purchase()), usd("14.00")
+    na.emulator.faults("completeCheckoutSession", "reset")
+    with AmazonPayClient(na.keys, environment="emulator", base_url=na.emulator.url, sleep=lambda _: None) as client:
+        with pytest.raises(AmazonPayError, match="CheckoutSessionCanceled"):
+            client.complete_checkout_session(session, charge_amount=paid, simulation_code="Declined")
+        assert outcome(client.journal, session) == Outcome("refused")
 
 
 @pytest.mark.parametrize("other", ["another merchant", "another host"])

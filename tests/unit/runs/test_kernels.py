@@ -369,6 +369,22 @@ def test_a_connection_to_another_machine_fails_an_offline_run(
     assert not list((tmp_path / "out").glob("*.connections"))
 
 
+@pytest.mark.parametrize("warm", [False, True])
+def test_an_offline_run_fails_where_nobody_watches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, warm: bool
+) -> None:  # fmt: skip
+    """A kernel's own file replaces the variable that lets the watch in, as ``ipykernel install --env`` writes it."""
+    folder = tmp_path / "jupyter/kernels/python3"
+    folder.mkdir(parents=True)
+    spec = get_kernel_dict() | {"env": {"PYTHONPATH": str(tmp_path)}}
+    (folder / "kernel.json").write_text(json.dumps(spec), "utf-8")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    paths = with_another(notebook(tmp_path, CONNECT))
+    summary = run(paths, {}, out=tmp_path / "out", offline=True, warm=warm)
+    unseen = "Its kernel does not take PYTHONPATH from this run, so nobody saw what it connects to."
+    assert [one.error for one in summary.runs] == [unseen, unseen]
+
+
 def test_nothing_is_read_or_written_through_a_link_that_waits_for_a_run(tmp_path: Path) -> None:
     """In the place of the journal, or of the connections, which an error would quote."""
     path, theirs = notebook(tmp_path, CONNECT), tmp_path / "theirs"

@@ -32,6 +32,7 @@ from amazonpay_nb.workbench.panels import form, panels
 from amazonpay_nb.workbench.panels.cards import Card, Desk, cards
 from amazonpay_nb.workbench.panels.panel import Panel, Panels
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, View, choose, static
+from amazonpay_nb.workbench.panels.wire import WirePanel
 from tests.kernels import kernel
 from tests.processes import PATIENCE
 
@@ -469,7 +470,7 @@ def test_an_undecided_request_is_asked_for_again_and_there_is_one_charge(
         wb.director.inject_fault("createCharge", fault, times=times)
     with pytest.raises(ApiError) as caught:
         desk.act("create_charge", amount="9.00")
-    assert caught.value.is_undecided
+    assert not caught.value.is_decided
     assert "refusal" not in dict(desk.report[-1].rows)["idempotency key"]  # type: ignore[union-attr]
     assert action_of(desk, "again").enabled
     charge = desk.act("again")
@@ -632,6 +633,20 @@ def test_a_double_click_moves_money_once(
     assert charges() == once + len(changed)
     monkeypatch.setattr(form, "AGAIN", 0)
     assert charges() == once + len(changed) + 1
+
+
+def test_a_double_click_sends_again_once_under_a_new_key(
+    desk: Desk, wb: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """The wire inspector's button moves money, too."""
+    monkeypatch.setattr(form, "AGAIN", PATIENCE)
+    desk.act("create_charge")
+    wire = WirePanel(wb, exchange=str(len(wb.journal.exchanges)), show="again")
+    fill(wire, {"under_a_new_key": True})
+    for _ in range(2):
+        part_of(wire, "amazonpay-action-send").click()
+        [one.join() for one in threading.enumerate() if one.name == "panel: send"]
+    assert len(desk.journal.known.ids("Charge")) == 2
 
 
 AT_A_DESK = """
