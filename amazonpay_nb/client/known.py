@@ -71,19 +71,20 @@ class Known:
         statuses = self.keys.setdefault(exchange.key_of_account, []) if exchange.idempotency_key else []
         replayed = any(status is not None and status < 400 for status in statuses)
         statuses.append(exchange.status if exchange.is_kept else None)
-        if exchange.failed or not isinstance(answer, Mapping) or replayed:
-            return []
-        for kind in KINDS.values():
-            if object_id := answer.get(kind.id_field):
-                self._documents.setdefault((kind.title, str(object_id)), None)
-                if kind is exchange.kind:
-                    self._places[kind.title, str(object_id)] = self.learned - 1
-        news = [news for kind, document in _documents(exchange, answer) if (news := self._take(kind, document))]
+        news = [] if exchange.failed or not isinstance(answer, Mapping) or replayed else self._read(exchange, answer)
         memories: tuple[dict[Any, Any], ...] = (self._documents, self._places, self.walks, self.keys)
         for memory in memories:
             while self._limit is not None and len(memory) > self._limit:
                 memory.pop(next(iter(memory)))
         return news
+
+    def _read(self, exchange: Exchange, answer: Document) -> list[News]:
+        for kind in KINDS.values():
+            if object_id := answer.get(kind.id_field):
+                self._documents.setdefault((kind.title, str(object_id)), None)
+                if kind is exchange.kind:
+                    self._places[kind.title, str(object_id)] = self.learned - 1
+        return [news for kind, document in _documents(exchange, answer) if (news := self._take(kind, document))]
 
     def staleness(self, exchanges: Sequence[Exchange], kind: Kind, object_id: str) -> tuple[int, list[Exchange]]:
         """Return the place of the newest answer about an object, and what was refused, lost or repaired after it."""

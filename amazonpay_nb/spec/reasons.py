@@ -27,6 +27,7 @@ class Retry(StrEnum):
 
     NO = "no"
     CORRECTED = "corrected"  # not unchanged: correct it first, then send it with a new key
+    CORRECTED_SAME_KEY = "corrected, same key"  # the key was not looked at, and may belong to work that was done before
     SAME_KEY = "same key"
     NEW_KEY = "new key"
     LATER = "later, same key"
@@ -59,7 +60,7 @@ class Recovery:
     @property
     def may_retry(self) -> bool:
         """Whether the unchanged request can succeed when it is sent again."""
-        return self.retry not in (Retry.NO, Retry.CORRECTED)
+        return self.retry not in (Retry.NO, Retry.CORRECTED, Retry.CORRECTED_SAME_KEY)
 
 
 @data_row

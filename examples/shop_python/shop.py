@@ -108,8 +108,7 @@ class Shop:
                 self.settle(self.amazon.get_charge(row["charge"]) if row["charge"] else self.create_charge(row))
             except (ConflictError, InvalidRequestError) as error:
                 logging.warning("Order %s: %s", order, error)
-                # Anything else leaves it open.
-                if error.is_decided and (isinstance(error, ConflictError) or error.reason_code in AMOUNT):
+                if isinstance(error, ConflictError) or error.reason_code in AMOUNT:  # another leaves it open
                     self.sql("UPDATE orders SET state = 'declined' WHERE id = ? AND state = 'pending'", order)
 
     def create_charge(self, row: sqlite3.Row) -> answers.Charge:

@@ -126,7 +126,7 @@ def test_an_unknown_reason_code_is_judged_by_its_status(status: int, branch: typ
 
 
 @pytest.mark.parametrize(
-    ("status", "retry"), [(400, Retry.CORRECTED), (409, Retry.NO), (429, Retry.LATER), (500, Retry.SAME_KEY)]
+    ("status", "retry"), [(400, Retry.CORRECTED_SAME_KEY), (409, Retry.NO), (429, Retry.LATER), (500, Retry.SAME_KEY)]
 )
 def test_an_unknown_reason_code_is_repeated_only_where_that_can_help(status: int, retry: Retry) -> None:
     """What Amazon has decided stays decided."""

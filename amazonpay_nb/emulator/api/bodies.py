@@ -1,6 +1,7 @@
 """Checks the body of a call before the rules see it."""
 
 import json
+from collections import Counter
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,8 +17,7 @@ def read_once(pairs: list[tuple[str, Any]], code: str = "InvalidRequestFormat") 
     """Return an object, or refuse it: two values of one key can be read in two ways."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
         raise Refusal(code, f"The field {twice[:64]!r} occurs twice; send it once.")
     return fields
 

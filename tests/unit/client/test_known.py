@@ -1,5 +1,6 @@
 """The newest answer about each object: no replay sets it back."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -274,6 +275,9 @@ def test_a_journal_that_forgets_has_a_projection_that_forgets() -> None:
     assert kept.known.ids("Charge") == ("6", "7", "8")
     kept.clear()
     assert list(kept.known) == []
+    for number in range(9):  # of a client whose key was revoked, say
+        kept.record(replace(answer("createCharge", "", key=str(number)), status=401, response={}))
+    assert len(kept.known.keys) == 3
 
 
 def test_a_journal_that_is_rewound_knows_what_it_knew() -> None:

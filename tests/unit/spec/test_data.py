@@ -78,7 +78,7 @@ def test_an_operation_that_does_not_exist_is_refused() -> None:
         ("reasons.toml", ("next_step = ", "nextstep = "), "import amazonpay_nb.spec.reasons",
          "unknown key 'nextstep'; did you mean 'next_step'?"),
         ("reasons.toml", ('retry = "new key"', 'retry = "new"'), "import amazonpay_nb.spec.reasons",
-         "retry: Input should be 'no', 'corrected', 'same key', 'new key' or 'later, same key'"),
+         "retry: Input should be 'no', 'corrected', 'corrected, same key', 'same key', 'new key' or 'later, same key'"),
         ("words.toml", ("stands_for", "stand_for"), "import amazonpay_nb.spec.words",
          "words.toml, initiators, CITU: unknown key 'stand_for'; did you mean 'stands_for'?"),
         ("flows.toml", ("notebook = ", "notebok = "), "import amazonpay_nb.spec.flows",

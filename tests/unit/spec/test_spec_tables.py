@@ -86,6 +86,13 @@ class TestReasons:
             assert REASONS[code].retry is Retry.CORRECTED
         assert retry_advice(Retry.CORRECTED, "createCharge").startswith("No: correct the request first")
 
+    def test_a_refusal_before_the_key_is_looked_at_costs_no_key(self) -> None:
+        """An earlier attempt under it may have done the work."""
+        for code in ("InvalidHeaderValue", "MissingHeader", "MissingHeaderValue", "InvalidRequest", "HTTP 400"):
+            advice = retry_advice(recovery_for(code, 400).retry, "createCharge")
+            assert advice == "No: correct the request first, then send it with the same idempotency key."
+            assert "new key" not in recovery_for(code, 400).next_step
+
     def test_the_next_step_names_its_calls(self) -> None:
         """As data, in the order of the text; what is different after a capture is different there as well."""
         assert REASONS["SoftDeclined"].calls == ("getChargePermission", "createCharge")
@@ -143,12 +150,12 @@ class TestReasons:
     @pytest.mark.parametrize(
         ("status", "retry"),
         [
-            (400, Retry.CORRECTED),
-            (410, Retry.CORRECTED),
+            (400, Retry.CORRECTED_SAME_KEY),
+            (410, Retry.CORRECTED_SAME_KEY),
             (401, Retry.NO),
             (403, Retry.NO),
             (404, Retry.NO),
-            (405, Retry.CORRECTED),
+            (405, Retry.CORRECTED_SAME_KEY),
             (408, Retry.SAME_KEY),
             (409, Retry.NO),
             (422, Retry.NO),

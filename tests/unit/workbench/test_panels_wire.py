@@ -319,7 +319,7 @@ def test_every_refusal_is_explained(code: str) -> None:
     assert reason.meaning in shown
     assert reason.next_step in shown
     assert (reason.tell_the_buyer or "the buyer need not know") in shown
-    assert shown.startswith("✗") == (reason.retry in (Retry.NO, Retry.CORRECTED))
+    assert shown.startswith("✗") == (reason.retry in (Retry.NO, Retry.CORRECTED, Retry.CORRECTED_SAME_KEY))
 
 
 def test_the_calls_that_come_next_are_named_in_order() -> None:
