@@ -11,10 +11,6 @@ from amazonpay_nb.spec.flows import lookup
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Kind
 from amazonpay_nb.spec.reasons import UNDECIDED, recovery_for
 
-# Refusals by which Amazon says that it did not accept a signature, or did not get as far as the signature.
-NOT_ACCEPTED = ("InvalidRequestSignature", "InvalidAuthentication", "UnauthorizedAccess")
-NOT_LOOKED_AT = ("MissingHeader", "MissingHeaderValue", "InvalidHeaderValue")
-
 
 @dataclass(frozen=True)
 class Exchange:

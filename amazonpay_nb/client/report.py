@@ -6,7 +6,7 @@ Everything is read off the requests, their answers and the tables of `spec`; not
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from amazonpay_nb.client.exchange import NOT_ACCEPTED, NOT_LOOKED_AT, Exchange
+from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.known import COMPLETIONS
 from amazonpay_nb.spec.machine import AMAZON, NEW, Machine, Transition
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency
@@ -14,6 +14,9 @@ from amazonpay_nb.spec.reasons import REASONS
 from amazonpay_nb.spec.states import CHECKOUT_SESSION, HELD, MACHINES
 
 _UPDATE = "Update the payment method"
+# Refusals by which Amazon says that it did not accept a signature, or did not get as far as the signature.
+_NOT_ACCEPTED = ("InvalidRequestSignature", "InvalidAuthentication", "UnauthorizedAccess")
+_NOT_LOOKED_AT = ("MissingHeader", "MissingHeaderValue", "InvalidHeaderValue")
 # The reasons for which Amazon refuses a payment whose request it has accepted.
 _DECLINES = {row.reason for machine in MACHINES.values() for row in machine.rows if row.target == "Declined"}
 
@@ -54,9 +57,9 @@ def verdict_on(exchange: Exchange) -> str:
         return "The request has no signature."
     if exchange.status is None:
         return "No answer came, so it is not known whether it was accepted."
-    if code in NOT_LOOKED_AT:
+    if code in _NOT_LOOKED_AT:
         return f"Amazon did not get as far as the signature: {code}."
-    if code in NOT_ACCEPTED:
+    if code in _NOT_ACCEPTED:
         return f"✗ It was not accepted for {signed.public_key_id}: {code}."
     return _fits(signed.public_key_id, "request")
 
