@@ -155,6 +155,50 @@ def test_a_gateway_ends_no_charge(tmp_path: Path) -> None:
     assert [one.error for one in run([tmp_path / "ride.ipynb"], {}, out=tmp_path / "out").runs] == [None]
 
 
+PHONES = """
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+arrival = await wb.play_set_up()
+rider = complete_set_up(wb.client, arrival.checkout_session_id).charge_permission_id
+names, both = [f"4-{number}" for number in range(100)], Barrier(2)
+rides |= {name: {"wallet": rider, "price": wb.price("1")} for name in [*names, "5"]}
+
+def at_once(name):
+    both.wait()
+    return end(name)
+
+def charges():
+    objects = wb.emulator.control.get("objects/charges")["objects"]
+    return [row["statusDetails"]["state"] for row in objects if row["chargePermissionId"] == rider]
+
+with ThreadPoolExecutor(2) as phones:
+    said = {*phones.map(at_once, [name for name in names for _ in range(2)])}
+assert (said, charges().count("Captured")) == ({"Captured"}, len(names))
+
+fault = {"operation": "createCharge", "fault": "delay"}
+with ThreadPoolExecutor(1) as phones:
+    wb.emulator.control.post("faults", **fault, seconds=2)
+    late = phones.submit(end, "5")
+    while wb.emulator.control.post("faults", operation="getCharge", fault="delay", times=0)["faults"]:
+        assert not late.done()
+    wb.director.queue_outcome("createCharge", "SoftDeclined")
+    said = [end("5"), end("5"), late.result(), end("5")]
+assert said == ["try later", "Captured", "Captured", "Captured"], said
+assert charges().count("Captured") == len(names) + 1
+"""
+
+
+def test_a_ride_is_paid_once_whoever_says_so_at_the_same_time(tmp_path: Path) -> None:
+    """Two phones of chapter 05 agree on one key, and a decline that comes late drops none but its own."""
+    (path,) = find_notebooks(["05"])
+    document = nbformat.read(path, as_version=4)
+    (place,) = [number for number, cell in enumerate(document.cells) if "def end(number" in cell.source]
+    document.cells = [*document.cells[: place + 1], new_code_cell(PHONES.strip())]
+    nbformat.write(document, tmp_path / "phones.ipynb")
+    assert [one.error for one in run([tmp_path / "phones.ipynb"], {}, out=tmp_path / "out").runs] == [None]
+
+
 LIMIT = """
 arrival = await wb.play_set_up()
 rider = complete_set_up(wb.client, arrival.checkout_session_id).charge_permission_id
