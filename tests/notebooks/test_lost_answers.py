@@ -63,6 +63,16 @@ assert "Thank you for your order" in load(page.attempt).text
 """
 
 
+def error_of(chapter: str, before: str, *cells: str, folder: Path) -> str | None:
+    """Return the error of a chapter that is cut after the cell with the text *before*, and goes on with others."""
+    (path,) = find_notebooks([chapter])
+    document = nbformat.read(path, as_version=4)
+    (place,) = [number for number, cell in enumerate(document.cells) if before in cell.source]
+    document.cells = [*document.cells[: place + 1], *(new_code_cell(source.strip()) for source in cells)]
+    nbformat.write(document, folder / "chapter.ipynb")
+    return run([folder / "chapter.ipynb"], {}, out=folder / "out").runs[0].error
+
+
 COMPLETE, GET, LOST = "completeCheckoutSession", "getCheckoutSession", "drop-after-commit"
 # Four attempts are a load of the page: the first is that of the buyer who comes back, and the next sees what is said.
 FAULTS = {
@@ -86,16 +96,11 @@ FAULTS = {
 )
 def test_a_lost_answer_is_no_refusal(chapter: str, faults: list[tuple[Any, ...]], tmp_path: Path) -> None:
     """The buyer is not told to start again, and a reload of the page shows the order as paid, once."""
-    (path,) = find_notebooks([chapter])
-    document, (before, pays) = nbformat.read(path, as_version=4), PAYS[chapter]
-    (place,) = [number for number, cell in enumerate(document.cells) if before in cell.source]
-    document.cells = document.cells[: place + 1]
+    before, pays = PAYS[chapter]
     says = "503 We do not know yet" if len(faults) == 1 and faults[0][1] == "status" else "200 Thank you"
     shop = [SHOP] if chapter == "03" and all(fault[0] == COMPLETE for fault in faults) and says[:3] == "200" else []
     more = (f"FAULTS, SAYS = {faults}, {says!r}", LOOKS, pays, PAID, *shop)
-    document.cells += [new_code_cell(source.strip()) for source in more]
-    nbformat.write(document, tmp_path / "lost.ipynb")
-    assert [one.error for one in run([tmp_path / "lost.ipynb"], {}, out=tmp_path / "out").runs] == [None]
+    assert error_of(chapter, before, *more, folder=tmp_path) is None
 
 
 GATEWAY = """
@@ -124,13 +129,9 @@ assert [words[:13] for words in said] == ["503 We do not", "200 Thank you"], sai
 @pytest.mark.parametrize("chapter", PAYS)
 def test_a_gateway_says_nothing_of_a_lost_answer(chapter: str, tmp_path: Path) -> None:
     """It refuses what asks how the session has ended: the buyer who loads the page again is not told to start again."""
-    (path,) = find_notebooks([chapter])
-    document, (before, pays) = nbformat.read(path, as_version=4), PAYS[chapter]
-    (place,) = [number for number, cell in enumerate(document.cells) if before in cell.source]
+    before, pays = PAYS[chapter]
     more = (f"FAULTS = {FAULTS['lost']}", LOOKS, GATEWAY, pays, RELOADS)
-    document.cells = [*document.cells[: place + 1], *(new_code_cell(source.strip()) for source in more)]
-    nbformat.write(document, tmp_path / "lost.ipynb")
-    assert [one.error for one in run([tmp_path / "lost.ipynb"], {}, out=tmp_path / "out").runs] == [None]
+    assert error_of(chapter, before, *more, folder=tmp_path) is None
 
 
 RIDE = """
@@ -147,12 +148,7 @@ assert charge["chargeId"] == rides["4"]["charge"]
 
 def test_a_gateway_ends_no_charge(tmp_path: Path) -> None:
     """Chapter 05's server keeps the key of a charge whose answer was lost, whoever refuses to look it up."""
-    (path,) = find_notebooks(["05"])
-    document = nbformat.read(path, as_version=4)
-    (place,) = [number for number, cell in enumerate(document.cells) if "def end(number" in cell.source]
-    document.cells = [*document.cells[: place + 1], *(new_code_cell(text.strip()) for text in (GATEWAY, RIDE))]
-    nbformat.write(document, tmp_path / "ride.ipynb")
-    assert [one.error for one in run([tmp_path / "ride.ipynb"], {}, out=tmp_path / "out").runs] == [None]
+    assert error_of("05", "def end(number", GATEWAY, RIDE, folder=tmp_path) is None
 
 
 PHONES = """
@@ -191,12 +187,7 @@ assert charges().count("Captured") == len(names) + 1
 
 def test_a_ride_is_paid_once_whoever_says_so_at_the_same_time(tmp_path: Path) -> None:
     """Two phones of chapter 05 agree on one key, and a decline that comes late drops none but its own."""
-    (path,) = find_notebooks(["05"])
-    document = nbformat.read(path, as_version=4)
-    (place,) = [number for number, cell in enumerate(document.cells) if "def end(number" in cell.source]
-    document.cells = [*document.cells[: place + 1], new_code_cell(PHONES.strip())]
-    nbformat.write(document, tmp_path / "phones.ipynb")
-    assert [one.error for one in run([tmp_path / "phones.ipynb"], {}, out=tmp_path / "out").runs] == [None]
+    assert error_of("05", "def end(number", PHONES, folder=tmp_path) is None
 
 
 LIMIT = """
@@ -211,9 +202,4 @@ assert (said := end("4")) == "Captured", said
 
 def test_a_refusal_ends_a_charge(tmp_path: Path) -> None:
     """Amazon keeps it under its key, so the next try of chapter 05's server has another."""
-    (path,) = find_notebooks(["05"])
-    document = nbformat.read(path, as_version=4)
-    (place,) = [number for number, cell in enumerate(document.cells) if "def end(number" in cell.source]
-    document.cells = [*document.cells[: place + 1], new_code_cell(LIMIT.strip())]
-    nbformat.write(document, tmp_path / "limit.ipynb")
-    assert [one.error for one in run([tmp_path / "limit.ipynb"], {}, out=tmp_path / "out").runs] == [None]
+    assert error_of("05", "def end(number", LIMIT, folder=tmp_path) is None
