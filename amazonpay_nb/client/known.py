@@ -87,8 +87,11 @@ class Known:
         return [news for kind, document in _documents(exchange, answer) if (news := self._take(kind, document))]
 
     def staleness(self, exchanges: Sequence[Exchange], kind: Kind, object_id: str) -> tuple[int, list[Exchange]]:
-        """Return the place of the newest answer about an object, and what was refused, lost or repaired after it."""
-        place, later = self._places.get((kind.title, object_id), -1), list[Exchange]()
+        """Return the place of the newest answer about an object, and what was refused, lost or repaired after it.
+
+        Others may have learned since *exchanges* were taken: it is the place of one of these.
+        """
+        place, later = min(self._places.get((kind.title, object_id), -1), len(exchanges) - 1), list[Exchange]()
         for exchange in exchanges[place + 1 :]:
             named = object_id in (exchange.object_id, *(exchange.request or {}).values())
             repaired = exchange.operation in COMPLETIONS and (exchange.response or {}).get(kind.id_field) == object_id

@@ -15,9 +15,9 @@ const [HOST, CURRENCY] = { na: ['static-na', 'USD'], eu: ['static-eu', 'EUR'], j
 const SCRIPT = env.AMAZON_PAY_SCRIPT || `https://${HOST}.payments-amazon.com/checkout.js`;
 const AMOUNT = /^(TransactionAmountExceeded|PeriodicAmountExceeded|InvalidParameterValue|MissingParameterValue)$/;
 const FAILED = 'ProcessingFailure'; // any other 5xx leaves open what has happened
+const ENDED = /^(ProcessingFailure|InvalidCharge\w*Status|\w+(Declined|Rejected|Allowed|Completed|TimedOut|Exceeded))$/;
 const ALGORITHM = 'AMZN-PAY-RSASSA-PSS-V2'; // the SDK's default is the older one
 const CERTIFICATES = EMULATOR || `https://sns.${env.AMAZON_PAY_TOPIC.split(':')[3]}.amazonaws.com`;
-
 axios.defaults.timeout = 15_000; // milliseconds; the SDK waits forever
 const amazon = new WebStoreClient({
   publicKeyId: env.AMAZON_PAY_KEY_ID, privateKey: fs.readFileSync(env.AMAZON_PAY_KEY_FILE, 'utf8'), region: REGION,
@@ -104,8 +104,8 @@ async function charge(visitor, { order: number, amount, currency }) {
       merchantMetadata: { merchantReferenceId: id },
     }, { 'x-amz-pay-idempotency-key': order.key }))));
   } catch (error) {
-    const reason = reasonOf(error); // that of a late clock, say, leaves open what an earlier try has done: ask again
-    if (![409, 422].includes(error.response?.status) && !AMOUNT.test(reason) && reason !== FAILED) throw error;
+    // Any other answer, as to a late clock or by a gateway, leaves open what an earlier try has done: ask again.
+    if (!ENDED.test(reasonOf(error)) && !AMOUNT.test(reasonOf(error))) throw error;
     tell(error);
     if (order.state === 'pending') order.state = 'declined';
   }

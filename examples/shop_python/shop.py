@@ -106,9 +106,9 @@ class Shop:
         for row in self.sql("SELECT * FROM orders WHERE id = ? AND visitor = ? AND state = 'pending'", order, visitor):
             try:
                 self.settle(self.amazon.get_charge(row["charge"]) if row["charge"] else self.create_charge(row))
-            except (ConflictError, InvalidRequestError) as error:
+            except (ConflictError, InvalidRequestError) as error:  # of a late clock or by a gateway, it leaves it open
                 logging.warning("Order %s: %s", order, error)
-                if isinstance(error, ConflictError) or error.reason_code in AMOUNT:  # another leaves it open
+                if error.recovery.is_decision and (isinstance(error, ConflictError) or error.reason_code in AMOUNT):
                     self.sql("UPDATE orders SET state = 'declined' WHERE id = ? AND state = 'pending'", order)
 
     def create_charge(self, row: sqlite3.Row) -> answers.Charge:

@@ -37,7 +37,8 @@ class Form:
         self._fields: dict[str, _FieldRow] = {}
         self._actions: dict[str, _ActionRow] = {}
         self._lock = threading.RLock()  # a click's thread and the kernel both render
-        self._busy = self._rendering = False
+        self._busy: object = None  # the action that is under way
+        self._rendering = False
         self._latest: object = None  # what was pressed last, and with which values
         self._ended, self._delay = 0.0, math.inf
         self._head, self._tracker, self._page = _html(_JUPYTER), _html(_JUPYTER), _html(_JUPYTER)
@@ -98,7 +99,7 @@ class Form:
         old = self._actions
         self._actions = {action.name: old.get(action.name) or _ActionRow(action, self._pressed) for action in actions}
         for action in actions:
-            self._actions[action.name].show(action, self._busy)
+            self._actions[action.name].show(action, self._busy is not None)
         self._buttons.children = [row.box for row in self._actions.values()]
 
     def _input_changed(self, _: object) -> None:
@@ -117,21 +118,23 @@ class Form:
             self._latest, self._ended = pressed, math.inf
             self._press(action.name)
 
-    def begin(self) -> bool:
-        """Gray out every button; tells whether the panel was free."""
+    def begin(self) -> object:
+        """Gray out every button and return what ends that, or None where another action is under way."""
         with self._lock:
-            if self._busy:
-                return False
-            self._busy = True
+            if self._busy is not None:
+                return None
+            self._busy = object()
             self._answer.value = _BUSY
             for row in self._actions.values():
                 row.button.disabled = True
-        return True
+            return self._busy
 
-    def end(self, answer: str) -> None:
-        """Show how it went, and look again."""
+    def end(self, action: object, answer: str) -> None:
+        """Show how an action went, and look again; another one that is under way by then goes on."""
         with self._lock:
-            self._busy, self._rendering, self._ended = False, True, time.time()
+            self._rendering = True
+            if self._busy in (None, action):
+                self._busy, self._ended = None, time.time()
             for field in self.view.fields:
                 if field.secret:
                     self._fields[field.name].input.value = ""

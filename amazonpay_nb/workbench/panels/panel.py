@@ -12,6 +12,7 @@ in its place, and the fields keep what was typed.
 
 import asyncio
 import inspect
+import logging
 import threading
 import time
 import weakref
@@ -31,6 +32,7 @@ from amazonpay_nb.workbench.show.blocks import Table
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.panels.form import Form
 
+_LOG = logging.getLogger(__name__)
 PAUSE = 0.3  # seconds between two looks at a run: a burst of requests is drawn once
 _ON_PAGE = "Waiting for the buyer, on the page below. The other buttons work meanwhile."
 
@@ -141,7 +143,7 @@ class Panel(ABC):
 
     def _run(self, name: str) -> None:
         form = self.form
-        if not form.begin():
+        if (action := form.begin()) is None:
             return  # one at a time: a second click of an impatient person does nothing
         answer = _answer("Something unexpected went wrong; the kernel's log has the details.", failed=True)
         try:
@@ -149,7 +151,7 @@ class Panel(ABC):
                 outcome = act(form.view, name, **form.chosen)
                 if inspect.iscoroutine(outcome):
                     # What the action has prepared is on view while it waits; a thread may have its own event loop.
-                    form.end(_answer(_ON_PAGE))
+                    form.end(action, _answer(_ON_PAGE))
                     outcome = asyncio.run(outcome)
             self.outcome = outcome
             answer = _answer(outcome)
@@ -157,7 +159,7 @@ class Panel(ABC):
             self.outcome = error
             answer = _answer(error, failed=True)
         finally:
-            form.end(answer + render(self.report).html)
+            form.end(action, answer + render(self.report).html)
 
 
 class BenchPanel(Panel):
@@ -252,9 +254,15 @@ def _answer(outcome: Any, *, failed: bool = False) -> str:
 
 
 def _follow_run(panel: "weakref.ref[Panel]", latest: object) -> None:
+    told: object = None
     while (shown := panel()) is not None:
         if (now := shown.mark()) != latest:
-            latest = now
-            shown.refresh()
+            try:
+                shown.refresh()
+                latest = now
+            except Exception:  # noqa: BLE001 (a thread that ended would leave the panel as it is, for ever)
+                if told != now:
+                    _LOG.exception("A look at the run failed, and is tried again.")
+                told = now
         del shown
         time.sleep(PAUSE)

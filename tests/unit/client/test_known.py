@@ -175,6 +175,7 @@ def test_a_key_whose_answer_was_lost_is_read_when_it_comes() -> None:
     again = journal(lost, answer("createCharge", "Authorized", key="k"))
     assert state(again) == "Authorized"
     assert again.known.staleness(again.exchanges, KINDS["Charge"], CHARGE_ID) == (1, [])
+    assert again.known.staleness(again.exchanges[:1], KINDS["Charge"], CHARGE_ID) == (0, [])
 
 
 def test_the_time_decides_where_there_is_one() -> None:

@@ -34,7 +34,7 @@ from amazonpay_nb.workbench.panels.panel import Panel, Panels
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, View, choose, static
 from amazonpay_nb.workbench.panels.wire import WirePanel
 from tests.kernels import kernel
-from tests.processes import PATIENCE
+from tests.processes import PATIENCE, until
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 EVERY_KIND = tuple(KINDS.values())
@@ -206,6 +206,25 @@ def test_a_panel_on_view_follows_what_cells_send(wb: Workbench, tabs: bool) -> N
     part_of(shelf, "amazonpay-body").observe(lambda change: seen.set() if "1 entries" in change["new"] else None)
     wb.journal.record(described(KINDS["Charge"], "C-1", "Authorized"))
     assert seen.wait(PATIENCE)
+
+
+def test_a_look_that_fails_is_tried_again(wb: Workbench, caplog: pytest.LogCaptureFixture) -> None:
+    """One log entry, and the panel follows on."""
+
+    class Broken(Shelf):
+        looks = 0
+
+        def view(self, chosen: Chosen) -> View:
+            self.looks += len(self.journal or ())
+            if 0 < self.looks < 3:
+                raise IndexError
+            return super().view(chosen)
+
+    shelf = Broken(live=True, journal=wb.journal)
+    shelf._repr_mimebundle_()
+    wb.journal.record(described(KINDS["Charge"], "C-1", "Authorized"))
+    assert until(lambda: "1 entries" in part_of(shelf, "amazonpay-body").value)
+    assert [row.message for row in caplog.records] == ["A look at the run failed, and is tried again."]
 
 
 def test_a_panel_that_is_opened_and_followed_at_once_is_made_once() -> None:
@@ -633,6 +652,27 @@ def test_a_double_click_moves_money_once(
     assert charges() == once + len(changed)
     monkeypatch.setattr(form, "AGAIN", 0)
     assert charges() == once + len(changed) + 1
+
+
+def test_a_buyer_who_is_back_ends_no_other_action(desk: Desk, wb: Workbench) -> None:
+    """Create Charge is under way by then: its button stays gray, and another press does nothing."""
+    assert wb.emulator
+    wb.buyer, before = "you", len(desk.journal.known.ids("Charge"))
+    live = Desk(wb)
+    repairing = live.press("repair")
+    assert until(lambda: live.page is not None)
+    assert until(lambda: not part_of(live, "amazonpay-action-create_charge").disabled)
+    wb.emulator.inject_fault("createCharge", "delay", seconds=3)
+    charging = live.press("create_charge")
+    assert until(lambda: bool(part_of(live, "amazonpay-action-create_charge").disabled))
+    buyer.arrive(buyer.approve(live.page.url, card="4444"))
+    repairing.join()
+    assert part_of(live, "amazonpay-action-create_charge").disabled
+    live.press("create_charge").join()
+    assert charging.is_alive(), "the charge was faster than the buyer"
+    charging.join()
+    assert len(wb.journal.known.ids("Charge")) == before + 1
+    assert not part_of(live, "amazonpay-action-create_charge").disabled
 
 
 def test_a_double_click_sends_again_once_under_a_new_key(
