@@ -188,7 +188,7 @@ class ServerErrorIsFinal(Impatient):
         try:
             return super().create_charge(row)
         except ServerError as error:
-            raise right.ConflictError("no", status_code=error.status_code, reason_code=error.reason_code) from error
+            raise right.ConflictError("no", status_code=422, reason_code="AmazonRejected") from error
 
 
 class ThrottledIsFinal(Impatient):
@@ -198,7 +198,7 @@ class ThrottledIsFinal(Impatient):
         try:
             return super().create_charge(row)
         except ThrottledError as error:
-            raise right.ConflictError("no", status_code=error.status_code, reason_code=error.reason_code) from error
+            raise right.ConflictError("no", status_code=422, reason_code="AmazonRejected") from error
 
 
 class PendingIsPaid(Shop):
