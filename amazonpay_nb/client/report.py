@@ -103,7 +103,7 @@ def _rules(exchange: Exchange, states: dict[str, str]) -> Iterator[str]:
         rows = [row for row in machine.rows if row.trigger == operation.title]
         if not rows or operation.title in machine.followed:  # the latter is the doing of another object's row
             continue
-        object_id = (exchange.request or {}).get(kind.id_field) or exchange.object_id
+        object_id = str((exchange.request or {}).get(kind.id_field) or exchange.object_id)
         state = states.get(object_id, "") if kind.title == operation.acts_on else NEW
         about = str((exchange.response or {}).get(kind.id_field))
         if kind is not exchange.kind and operation.name in COMPLETIONS and about in states:

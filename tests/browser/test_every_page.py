@@ -9,6 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from amazonpay_nb import emulator, shop as storefront, workbench
+from amazonpay_nb.client.button import set_up_payload, sign_button
+from amazonpay_nb.client.guide import complete_set_up
+from amazonpay_nb.shop import buyer
 from amazonpay_nb.shop.server import ARRIVALS
 from amazonpay_nb.workbench import Workbench
 from tests.browser.axe import flaws
@@ -87,3 +90,15 @@ def test_every_page_of_the_shop_is_sound(wb: Workbench, page: Page) -> None:
     seen, wrong = sound(page, shop_pages(wb, page), template_of_the_shop)
     assert not wrong, "\n".join(wrong)
     assert seen == templates(storefront)
+
+
+def test_a_page_asks_the_shop_again_after_a_look_that_failed(wb: Workbench, page: Page) -> None:
+    """A laptop has slept, or a proxy had trouble: the buyer reads in the end how it went."""
+    assert wb.keys
+    attempt = wb.shop.new_attempt()
+    payload = set_up_payload(wb.store_id, result_url=attempt.result_url, cancel_url=attempt.cancel_url)
+    page.route("**/news*", lambda route: route.abort("internetdisconnected"), times=1)
+    with page.expect_event("requestfailed"):
+        page.goto(buyer.approve(wb.show_button(attempt, sign_button(payload, wb.keys), product_type="PayOnly").url))
+    complete_set_up(wb.client, attempt.arrival.result(timeout=0).checkout_session_id)
+    page.locator("[data-settled]").wait_for()

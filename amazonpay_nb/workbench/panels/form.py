@@ -15,7 +15,7 @@ import ipywidgets as w
 from IPython import get_ipython
 
 from amazonpay_nb.workbench.hosted_page import HostedPage
-from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Value, View, choose, render
+from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Value, View, choose, look, render
 from amazonpay_nb.workbench.show.blocks import render as fill
 
 # Seconds after an answer in which a press is none of somebody who has read it, but the second one of a double click.
@@ -138,10 +138,10 @@ class Form:
             for field in self.view.fields:
                 if field.secret:
                     self._fields[field.name].input.value = ""
-            try:
+            with look():
                 self.render()
-            finally:
-                self._answer.value = _wrapping(answer)
+            self._show_actions(self.view.actions)  # also where that failed
+            self._answer.value = _wrapping(answer)
 
 
 class _FieldRow:

@@ -26,7 +26,7 @@ from amazonpay_nb.errors import AmazonPayError, ConfigurationError
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.kernel import SIGNED, repeatable
-from amazonpay_nb.workbench.panels.view import Chosen, Value, View, act, explain, render, report_on, static
+from amazonpay_nb.workbench.panels.view import Chosen, Value, View, act, explain, look, render, report_on, static
 from amazonpay_nb.workbench.show.blocks import Table
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class Panel(ABC):
         """Do what a button does, with parameters in the place of the form; see `view.act`."""
         with self._reporting():
             outcome = act(self.view(values), name, **values)
-        self.refresh()
+        with look():
+            self.refresh()
         return self._later(outcome) if inspect.iscoroutine(outcome) else outcome
 
     async def _later(self, outcome: Coroutine[Any, Any, Any]) -> Any:
@@ -88,7 +89,9 @@ class Panel(ABC):
             try:
                 yield
             finally:
-                self.report = tuple(report_on(exchanges, states, keys))
+                self.report = ()
+                with look():
+                    self.report = tuple(report_on(exchanges, states, keys))
 
     def refresh(self) -> None:
         """Look again at what is known by now; sends nothing."""
@@ -254,15 +257,15 @@ def _answer(outcome: Any, *, failed: bool = False) -> str:
 
 
 def _follow_run(panel: "weakref.ref[Panel]", latest: object) -> None:
-    told: object = None
+    problem = ""
     while (shown := panel()) is not None:
-        if (now := shown.mark()) != latest:
-            try:
+        try:
+            if (now := shown.mark()) != latest:
                 shown.refresh()
-                latest = now
-            except Exception:  # noqa: BLE001 (a thread that ended would leave the panel as it is, for ever)
-                if told != now:
-                    _LOG.exception("A look at the run failed, and is tried again.")
-                told = now
+                latest, problem = now, ""
+        except Exception as error:  # noqa: BLE001 (a thread that ended would leave the panel as it is, for ever)
+            if repr(error) != problem:  # not three times a second
+                _LOG.exception("A look at the run failed, and is tried again.")
+            problem = repr(error)
         del shown
         time.sleep(PAUSE)

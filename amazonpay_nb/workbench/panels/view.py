@@ -5,7 +5,9 @@ that it names as arguments.  So a click and a call with parameters end in the sa
 leave the same journal.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from amazonpay_nb.client import report as reasons
@@ -168,6 +170,15 @@ def act(view: View, name: str, /, **values: Value) -> Any:
         raise ConfigurationError(f"“{action.label}” is not possible now.", advice=action.reason)
     arguments = {field: fields[field].read(values.get(field, fields[field].default)) for field in action.fields}
     return action.do(**arguments)
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """Log what a look at a run raises: the answer to an action is not lost for it."""
+    try:
+        yield
+    except Exception:
+        logging.getLogger(__name__).exception("A look at the run failed.")
 
 
 def render(body: Iterable[Any]) -> Shown:

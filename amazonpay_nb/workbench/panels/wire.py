@@ -76,6 +76,8 @@ class WirePanel(BenchPanel):
         client, (text,) = self._wb.client, bodies.values()
         try:
             body = json.loads(text) if text.strip() else None
+            if not isinstance(body, dict | None):
+                raise ValueError("it has to be an object")
         except ValueError as error:
             raise ConfigurationError(f"The body is no JSON: {error}.", advice="Correct it: nothing was sent.") from None
         return client.sender.repeat(exchange, body, client.new_key() if under_a_new_key else "")

@@ -196,6 +196,24 @@ class Shelf(Panel):
         return View("Shelf", (f"{len(self.journal or ())} entries",))
 
 
+class Broken(Shelf):
+    """One whose first two looks at a journal with something in it fail."""
+
+    looks = 0
+
+    def view(self, chosen: Chosen) -> View:
+        self.looks += len(self.journal or ())
+        if 0 < self.looks < 3:
+            raise IndexError
+        put = Action("put", "Put", self.put, reason="One entry more.")
+        return View("Shelf", super().view(chosen).body, actions=[put])
+
+    def put(self) -> str:
+        assert self.journal is not None
+        self.journal.record(described(KINDS["Charge"], "C-1", "Authorized"))
+        return "It is put there."
+
+
 @pytest.mark.parametrize("tabs", [False, True], ids=["alone", "under a tab"])
 def test_a_panel_on_view_follows_what_cells_send(wb: Workbench, tabs: bool) -> None:
     """Nobody clicks; a request of a cell is enough."""
@@ -210,21 +228,22 @@ def test_a_panel_on_view_follows_what_cells_send(wb: Workbench, tabs: bool) -> N
 
 def test_a_look_that_fails_is_tried_again(wb: Workbench, caplog: pytest.LogCaptureFixture) -> None:
     """One log entry, and the panel follows on."""
-
-    class Broken(Shelf):
-        looks = 0
-
-        def view(self, chosen: Chosen) -> View:
-            self.looks += len(self.journal or ())
-            if 0 < self.looks < 3:
-                raise IndexError
-            return super().view(chosen)
-
     shelf = Broken(live=True, journal=wb.journal)
     shelf._repr_mimebundle_()
     wb.journal.record(described(KINDS["Charge"], "C-1", "Authorized"))
     assert until(lambda: "1 entries" in part_of(shelf, "amazonpay-body").value)
     assert [row.message for row in caplog.records] == ["A look at the run failed, and is tried again."]
+
+
+def test_a_look_that_fails_hides_no_answer(wb: Workbench) -> None:
+    """Neither of a call nor of a click; the buttons come back."""
+    called, clicked_ = (Broken(live=True, journal=journal) for journal in (wb.journal, Journal()))
+    assert called.widget
+    assert called.act("put") == "It is put there."
+    assert clicked_.widget
+    clicked_.press("put").join()
+    assert (clicked_.outcome, clicked_.looks) == ("It is put there.", 1)
+    assert not part_of(clicked_, "amazonpay-action-put").disabled
 
 
 def test_a_panel_that_is_opened_and_followed_at_once_is_made_once() -> None:

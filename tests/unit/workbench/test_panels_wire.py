@@ -198,6 +198,8 @@ def test_a_request_is_changed_and_sent_again() -> None:
         for text, error, words in (
             (body.replace("3.50", "-1"), ApiError, "Correct the field that the message names"),
             ("{", ConfigurationError, "Correct it: nothing was sent."),
+            ("[1]", ConfigurationError, "The body is no JSON: it has to be an object."),
+            ('{"chargePermissionId": [1]}', ApiError, "Add the field that the message names"),
         ):
             sent = len(wb.journal.exchanges)
             with pytest.raises(error, match=re.escape(words)):
