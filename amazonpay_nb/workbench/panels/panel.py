@@ -162,7 +162,9 @@ class Panel(ABC):
             self.outcome = error
             answer = _answer(error, failed=True)
         finally:
-            form.end(action, answer + render(self.report).html)
+            with look():
+                answer += render(self.report).html
+            form.end(action, answer)
 
 
 class BenchPanel(Panel):
