@@ -352,7 +352,7 @@ class TestJournal:
             before = time.process_time()
             assert na.http.get(path).status_code in (400, 404)
             took.append(time.process_time() - before)
-        assert min(took) < 0.3  # usually 0.02 and 0.1
+        assert min(took) < 1  # usually 0.02 and 0.1
 
 
 class TestAccounts:
