@@ -232,7 +232,8 @@ def test_a_look_that_fails_is_tried_again(wb: Workbench, caplog: pytest.LogCaptu
     shelf._repr_mimebundle_()
     wb.journal.record(described(KINDS["Charge"], "C-1", "Authorized"))
     assert until(lambda: "1 entries" in part_of(shelf, "amazonpay-body").value)
-    assert [row.message for row in caplog.records] == ["A look at the run failed, and is tried again."]
+    told = [row.message for row in caplog.records if "look" in row.message]
+    assert told == ["A look at the run failed, and is tried again."]
 
 
 def test_a_look_that_fails_hides_no_answer(wb: Workbench) -> None:
@@ -681,7 +682,7 @@ def test_a_buyer_who_is_back_ends_no_other_action(desk: Desk, wb: Workbench) -> 
     repairing = live.press("repair")
     assert until(lambda: live.page is not None)
     assert until(lambda: not part_of(live, "amazonpay-action-create_charge").disabled)
-    wb.emulator.inject_fault("createCharge", "delay", seconds=3)
+    wb.emulator.inject_fault("createCharge", "delay", seconds=8)
     charging = live.press("create_charge")
     assert until(lambda: bool(part_of(live, "amazonpay-action-create_charge").disabled))
     buyer.arrive(buyer.approve(live.page.url, card="4444"))
