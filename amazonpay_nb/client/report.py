@@ -88,7 +88,7 @@ def _key(exchange: Exchange, keys: Mapping[tuple[str, ...], list[int | None]], b
         return f"✓ {key} is new, so Amazon does the work{again}."
     if exchange.outcome == "DuplicateIdempotencyKey":
         return f"✗ {key} was sent before with another request: Amazon refuses this one, and the first one stands."
-    if any(status is not None and status < 500 for status in statuses):
+    if any(statuses):
         return f"↻ {key} was sent before: Amazon replays its first answer, and does not repeat the work."
     return f"✓ {key} was sent before without an answer that is kept: Amazon does the work if it has not done it yet."
 

@@ -15,7 +15,7 @@ const [HOST, CURRENCY] = { na: ['static-na', 'USD'], eu: ['static-eu', 'EUR'], j
 const SCRIPT = env.AMAZON_PAY_SCRIPT || `https://${HOST}.payments-amazon.com/checkout.js`;
 const AMOUNT = /^(TransactionAmountExceeded|PeriodicAmountExceeded|InvalidParameterValue|MissingParameterValue)$/;
 const FAILED = 'ProcessingFailure'; // any other 5xx leaves open what has happened
-const ENDED = /^(ProcessingFailure|InvalidCharge\w*Status|\w+(Declined|Rejected|Allowed|Completed|TimedOut|Exceeded))$/;
+const ENDED = /^(InvalidCharge\w*Status|\w+(Declined|Rejected|Allowed|Completed|TimedOut|CountExceeded))$/;
 const ALGORITHM = 'AMZN-PAY-RSASSA-PSS-V2'; // the SDK's default is the older one
 const CERTIFICATES = EMULATOR || `https://sns.${env.AMAZON_PAY_TOPIC.split(':')[3]}.amazonaws.com`;
 axios.defaults.timeout = 15_000; // milliseconds; the SDK waits forever
@@ -104,8 +104,8 @@ async function charge(visitor, { order: number, amount, currency }) {
       merchantMetadata: { merchantReferenceId: id },
     }, { 'x-amz-pay-idempotency-key': order.key }))));
   } catch (error) {
-    // Any other answer, as to a late clock or by a gateway, leaves open what an earlier try has done: ask again.
-    if (!ENDED.test(reasonOf(error)) && !AMOUNT.test(reasonOf(error))) throw error;
+    const reason = reasonOf(error); // a gateway's, or of a late clock, leaves open what an earlier try did: ask again
+    if (!ENDED.test(reason) && !AMOUNT.test(reason) && reason !== FAILED) throw error;
     tell(error);
     if (order.state === 'pending') order.state = 'declined';
   }

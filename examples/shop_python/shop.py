@@ -106,7 +106,7 @@ class Shop:
         for row in self.sql("SELECT * FROM orders WHERE id = ? AND visitor = ? AND state = 'pending'", order, visitor):
             try:
                 self.settle(self.amazon.get_charge(row["charge"]) if row["charge"] else self.create_charge(row))
-            except (ConflictError, InvalidRequestError) as error:  # of a late clock or by a gateway, it leaves it open
+            except (ConflictError, InvalidRequestError) as error:  # a gateway's, or of a late clock, leaves it open
                 logging.warning("Order %s: %s", order, error)
                 if error.recovery.is_decision and (isinstance(error, ConflictError) or error.reason_code in AMOUNT):
                     self.sql("UPDATE orders SET state = 'declined' WHERE id = ? AND state = 'pending'", order)
