@@ -10,9 +10,10 @@ PY         := .venv/bin/python
 WORKERS    ?= 4
 # loadfile keeps a notebook's cells on one kernel; xdist's default would split them between two, and begin with the
 # files that have most tests, while those with few take longest: tests/conftest.py orders them.
-PYTEST     := $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# A test that hangs fails, with what it waits for, and the others have their turn; no wait of a test's is as long.
+PYTEST     := $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --timeout 420 --timeout-method signal
 UNIT       := $(PYTEST) -p no:nbval tests
-NOTEBOOKS  := $(PYTEST) -p tests.nbval_kernels --nbval --nbval-current-env --nbval-cell-timeout 600 --nbval-kernel-startup-timeout 300 \
+NOTEBOOKS  := $(PYTEST) -p tests.nbval_kernels --nbval --nbval-current-env --nbval-cell-timeout 400 --nbval-kernel-startup-timeout 300 \
               --nbval-sanitize-with tests/nbval-sanitize.cfg notebooks
 # A test that fails in the gate is tried once more, by itself, and both results are printed; docs/decisions.md says why.
 # 1 is the code where all tests ran and some failed: after any other, what did not run has not passed.

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -99,11 +99,22 @@ class Remote:
 
 
 @contextmanager
+def program(command: Sequence[str], **options: Any) -> Iterator["subprocess.Popen[Any]"]:
+    """Start a program and wait for its end, as `Popen` does; where a test fails meanwhile, nobody would end it."""
+    with subprocess.Popen(command, **options) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
+
+
+@contextmanager
 def emulator(folder: Path, **arguments: Any) -> Iterator[Any]:
     """Start an emulator with these *arguments*, and kill it at the end."""
     ready = folder / "ready.json"
     command = [sys.executable, "-c", PROCESS, str(ready), json.dumps(arguments, default=str)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with program(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:
             assert process.stdout.readline() == "ready\n"

@@ -32,7 +32,7 @@ from amazonpay_nb.spec.regions import region
 from amazonpay_nb.stage import export
 from amazonpay_nb.workbench.claims import Claim
 from tests.emulated import SET_UP
-from tests.processes import PATIENCE
+from tests.processes import PATIENCE, program
 from tests.unit.test_cli import COMMAND
 
 # An element that runs something by itself or when it is pressed.
@@ -63,7 +63,7 @@ def test_a_process_tells_no_secret(tmp_path: Path) -> None:
     """What it prints and logs, from its start over good, bad and broken requests to its end."""
     ready_file = tmp_path / "ready.json"
     command = [*COMMAND, "emulator", "--seed", "7", "--ready-file", str(ready_file)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with program(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             assert process.stdout
             first = process.stdout.readline() + process.stdout.readline()

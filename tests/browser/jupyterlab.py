@@ -22,6 +22,7 @@ from playwright.sync_api import Locator, Page, ViewportSize
 
 from tests.browser.chromium import in_view, press, watch
 from tests.kernels import place
+from tests.processes import program
 
 __all__ = ["HUB", "SOMEBODY", "VIEWPORT", "Lab", "OpenNotebook", "jupyterlab", "working_copies"]
 
@@ -356,7 +357,7 @@ def _running(command: list[str], environment: dict[str, str]) -> Iterator[tuple[
     # Gives the address that the server tells, and the lines of its terminal so far.
     said: list[str] = []
     kernels = ["--KernelManager.transport=ipc", f"--KernelManager.ip={place()}"]
-    with subprocess.Popen(
+    with program(
         [*command, *kernels], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as server:
         assert server.stdout is not None

@@ -20,6 +20,7 @@ from amazonpay_nb.loopback import port_for_another
 from amazonpay_nb.stage.server import Stage
 from tests.browser.axe import SCROLLS_SIDEWAYS, flaws, flaws_within
 from tests.browser.chromium import new_page, watch
+from tests.processes import program
 from tests.unit.test_cli import COMMAND
 
 pytestmark = pytest.mark.browser
@@ -480,9 +481,7 @@ with driver() as playwright, chromium(playwright) as browser:
 @contextmanager
 def demo(folder: Path) -> Iterator[str]:
     """Run the command, and give the address of the stage."""
-    with subprocess.Popen(
-        [*COMMAND, "demo", "ride", "--no-browser"], stdout=subprocess.PIPE, text=True, cwd=folder
-    ) as process:
+    with program([*COMMAND, "demo", "ride", "--no-browser"], stdout=subprocess.PIPE, text=True, cwd=folder) as process:
         try:
             assert process.stdout is not None
             found = re.search(r"http://\S+", process.stdout.readline())

@@ -19,7 +19,7 @@ import yaml
 from click.testing import CliRunner
 
 from amazonpay_nb.cli import main
-from tests.processes import PATIENCE, read_only_root, until
+from tests.processes import PATIENCE, program, read_only_root, until
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/ci.md").read_text("utf-8")
@@ -108,7 +108,7 @@ def test_a_signal_ends_a_command(tmp_path: Path, command: str, number: signal.Si
     """With the code that the page gives, and without a traceback, although a request is under way."""
     line = [sys.executable, "-m", "amazonpay_nb", *command.split(), "--ready-file", "ready.json"]
     ready = tmp_path / "ready.json"
-    with subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    with program(line, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         assert until(ready.exists), "ready.json is not written"
         port = urlsplit(json.loads(ready.read_text("utf-8"))["url"]).port
         with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
@@ -123,7 +123,7 @@ def test_a_signal_ends_a_command(tmp_path: Path, command: str, number: signal.Si
 def test_what_nohup_keeps_away_stays_away(tmp_path: Path) -> None:
     """An emulator that was started with it outlives its terminal."""
     line = ["nohup", sys.executable, "-m", "amazonpay_nb", "emulator", "--ready-file", "ready.json"]
-    with subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with program(line, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         assert until((tmp_path / "ready.json").exists), "ready.json is not written"
         process.send_signal(signal.SIGHUP)
         with pytest.raises(subprocess.TimeoutExpired):
@@ -190,7 +190,7 @@ def test_what_the_image_starts(tmp_path: Path) -> None:
     command[command.index("8000")] = "0"
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "PATH": path}
-    with subprocess.Popen(read_only_root(tmp_path, *entry, *command), cwd="/", env=environment) as process:
+    with program(read_only_root(tmp_path, *entry, *command), cwd="/", env=environment) as process:
         assert until((tmp_path / "ready.json").exists), "ready.json is not written"
         ready = json.loads((tmp_path / "ready.json").read_text("utf-8"))
         process.terminate()

@@ -28,7 +28,7 @@ from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.simulations import CARDS
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, DISPUTE, REFUND
 from tests.emulated import SET_UP, Json, Shop, charge_in, dispute_in, recurring, refusal, usd
-from tests.processes import PATIENCE, until
+from tests.processes import PATIENCE, program, until
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "worlds"
 KINDS = ("chargePermissions", "charges", "refunds", "disputes")
@@ -389,7 +389,7 @@ def limited(blocks: int | None, store: Path, *options: str) -> Iterator["subproc
     """An emulator on a disk that is full after so many blocks of 512 bytes."""
     limit = f'ulimit -f {blocks or "unlimited"} && exec "$@"'
     command = [sys.executable, "-m", "amazonpay_nb", "emulator", "--store", str(store), *options]
-    with subprocess.Popen(["sh", "-c", limit, "", *command], stderr=subprocess.PIPE, text=True) as process:
+    with program(["sh", "-c", limit, "", *command], stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
         finally:

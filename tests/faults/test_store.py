@@ -31,7 +31,7 @@ from amazonpay_nb.lessons.account import READY, MerchantAccount
 from amazonpay_nb.spec.flows import SIGN_IN
 from amazonpay_nb.spec.regions import region
 from tests.emulated import SIGNED_IN, Json, Shop, page_of, refusal, usd
-from tests.processes import PATIENCE, emulator, read_only
+from tests.processes import PATIENCE, emulator, program, read_only
 
 ROUNDS = 3
 APRIL, MAY = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
@@ -365,7 +365,7 @@ def test_the_lock_of_a_killed_process_ends_with_it(tmp_path: Path) -> None:
     """A fork of it that goes on, as a worker's does, does not keep it."""
     store = tmp_path / "world.db"
     command = [sys.executable, "-c", FORK, str(store)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with program(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         fork = int(process.stdout.readline())
         try:

@@ -15,7 +15,7 @@ import pytest
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.shop.buyer import approve
 from tests.npm import installed
-from tests.processes import PATIENCE
+from tests.processes import PATIENCE, program
 
 pytestmark = pytest.mark.interop
 
@@ -75,7 +75,7 @@ def play(
     pipe = subprocess.PIPE
     with (
         _browser(emulator) as browser,
-        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment) as server,
+        program(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment) as server,
     ):
         assert server.stdin
         assert server.stdout

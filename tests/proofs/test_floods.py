@@ -16,7 +16,7 @@ from amazonpay_nb.connection import MAX_CONNECTIONS, MAX_HEAD_BYTES
 from amazonpay_nb.emulator.world import JOURNAL_LENGTH
 from amazonpay_nb.loopback import MAX_BODY_BYTES
 from tests.emulated import Shop
-from tests.processes import PATIENCE, PROCESS, Remote, emulator
+from tests.processes import PATIENCE, PROCESS, Remote, emulator, program
 from tests.proofs.sizes import size
 
 MEGABYTES_AT_MOST = 150
@@ -121,7 +121,7 @@ def test_few_open_files_fill_no_log(tmp_path: Path, record_property: Callable[[s
     limited = ["sh", "-c", 'ulimit -n 64 && exec "$@"', "sh", sys.executable, "-c", PROCESS, str(ready), "{}"]
     with (
         (tmp_path / "log").open("wb") as log,
-        subprocess.Popen(limited, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+        program(limited, stdout=subprocess.PIPE, stderr=log, text=True) as process,
     ):
         assert process.stdout
         assert process.stdout.readline() == "ready\n"

@@ -11,7 +11,7 @@ import pytest
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import open_port, port_for_another
 from amazonpay_nb.rehearsal import rehearse
-from tests.processes import PATIENCE, until
+from tests.processes import PATIENCE, program, until
 from tests.rehearsal.plans import example_plan, write_plan
 
 PARTS = ["button.script-host", "set-up.completes", "notification.genuine"]
@@ -27,14 +27,14 @@ def test_a_server_that_is_started_by_hand(proxy: bool, tmp_path: Path, chromium_
     command += ["--env-file", str(variables), "--browser", chromium_path]
     command += [word for name in PARTS for word in ("--only", name)]
     # Not below tmp_path: Chromium makes a socket there, and the path of one is short.
-    with tempfile.TemporaryDirectory(prefix="für mich ") as temporary, subprocess.Popen(
+    with tempfile.TemporaryDirectory(prefix="für mich ") as temporary, program(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | {"TMPDIR": temporary}
     ) as rehearsal:  # fmt: skip
         assert until(variables.exists)
         assert variables.stat().st_mode & 0o777 == 0o600
         comment = variables.read_text("utf-8").splitlines()[0]
         folder = comment.removeprefix("# In ").removesuffix(": python shop.py")
-        with subprocess.Popen(["sh", "-c", BY_HAND, str(variables), sys.executable, "shop.py"], cwd=folder) as server:
+        with program(["sh", "-c", BY_HAND, str(variables), sys.executable, "shop.py"], cwd=folder) as server:
             try:
                 said = rehearsal.communicate(timeout=PATIENCE)[0]
             finally:

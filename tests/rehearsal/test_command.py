@@ -14,7 +14,7 @@ import pytest
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import port_for_another
 from amazonpay_nb.rehearsal import browser, rehearse
-from tests.processes import PATIENCE, until
+from tests.processes import PATIENCE, program, until
 from tests.rehearsal.plans import answers, processes_with, write_plan
 from tests.rehearsal.test_unusable import BAD_SERVER
 from tests.rehearsal.test_verdicts import FACTS, ODD_SERVER, SMALL_PLAN
@@ -154,7 +154,7 @@ def test_an_interruption_leaves_nothing(tmp_path: Path, number: int, code: int, 
     port, mark = port_for_another(), uuid.uuid4().hex
     command = [*COMMAND, str(plan_of(tmp_path, port)), "--out", str(tmp_path / "out")]
     # Not below tmp_path: Chromium makes a socket there, and the path of one is short.
-    with tempfile.TemporaryDirectory(prefix=prefix) as temporary, subprocess.Popen(
+    with tempfile.TemporaryDirectory(prefix=prefix) as temporary, program(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
         env=os.environ | {"MARK": mark, "TMPDIR": temporary},
     ) as process:  # fmt: skip
@@ -195,7 +195,7 @@ def test_a_server_that_does_not_end_ends_with_a_rehearsal_that_is_killed(tmp_pat
     begun, asked, mark = tmp_path / "begun", tmp_path / "asked", uuid.uuid4().hex
     stays = f"trap 'touch {asked}' TERM; touch {begun}; while :; do sleep 1; done"
     plan = write_plan(tmp_path, port_for_another(), ["sh", "-c", stays])
-    with subprocess.Popen(
+    with program(
         [*COMMAND, str(plan), "--browser", "none"], env=os.environ | {"MARK": mark}, stderr=subprocess.DEVNULL
     ) as process:
         assert until(begun.exists)

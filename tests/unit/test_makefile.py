@@ -21,6 +21,17 @@ def {name}:
 """
 FLAKY = ONCE.format(name="test_flaky()", after="")
 UNREADABLE = ONCE.format(name="once()", after=f"once()\n{RIGHT}")
+# Each of many tests ends its process the first time.
+GONE = """
+import os, pytest
+from pathlib import Path
+@pytest.mark.parametrize("number", range(30))
+def test_gone(number):
+    flag = Path(__file__).with_suffix(f".{number}")
+    if not flag.exists():
+        flag.touch()
+        os._exit(1)
+"""
 ENDS = "from tests.exit_codes import pytest_sessionfinish"
 
 
@@ -31,8 +42,9 @@ ENDS = "from tests.exit_codes import pytest_sessionfinish"
         ({"right": RIGHT, "wrong": WRONG}, False, False),
         ({"right": RIGHT, "flaky": FLAKY}, False, True),
         ({"unreadable": UNREADABLE, "wrong": WRONG}, False, False),
+        ({"right": RIGHT, "gone": GONE}, False, False),
     ],
-    ids=["all right", "wrong", "flaky", "unreadable once"],
+    ids=["all right", "wrong", "flaky", "unreadable once", "too many processes end"],
 )
 def test_a_second_try_counts_where_all_tests_ran(
     files: dict[str, str], passes: bool, in_the_gate: bool, tmp_path: Path

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from amazonpay_nb.cli import main
 from amazonpay_nb.loopback import port_for_another
 from tests.emulated import SET_UP, Shop
-from tests.processes import PATIENCE, listener
+from tests.processes import PATIENCE, listener, program
 
 ROOT = Path(__file__).parents[2]
 SERVERS = {"demo", "emulator", "lab"}  # they end when they are told to, and have nothing to say then
@@ -132,7 +132,7 @@ def test_what_a_store_holds(tmp_path: Path) -> None:
     """An emulator has made it, and has ended."""
     port = port_for_another()
     command = [sys.executable, "-m", "amazonpay_nb", "emulator", "--port", str(port), "--store", "world.db"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as emulator:
+    with program(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as emulator:
         assert emulator.stdout
         emulator.stdout.readline()
         emulator.terminate()

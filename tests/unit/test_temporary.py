@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from amazonpay_nb.temporary import TemporaryFolder
-from tests.processes import PATIENCE, until
+from tests.processes import PATIENCE, program, until
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
@@ -48,11 +48,10 @@ def test_a_folder_ends_with_its_block_and_is_its_owners_alone() -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda n: n.name)
 def test_a_key_does_not_outlive_its_process(number: signal.Signals, tmp_path: Path) -> None:
     """Also a process that cannot tidy up by itself leaves no key, below TMPDIR."""
-    process = subprocess.Popen(
+    with program(
         [sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         env=os.environ | {"TMPDIR": str(tmp_path)}, text=True, start_new_session=True,
-    )  # fmt: skip
-    with process:
+    ) as process:  # fmt: skip
         assert process.stdout
         key = Path(process.stdout.readline().strip())
         assert key.exists()
@@ -79,8 +78,8 @@ def test_a_fork_that_ends_leaves_the_key_of_its_parent() -> None:
 @pytest.mark.parametrize("known_by", ["variable", "argument"])
 def test_a_folder_that_a_browser_makes_anew_goes_too(killed: bool, known_by: str) -> None:
     """It lives on for a while after its parent, and inherits no file."""
-    owner = subprocess.Popen([sys.executable, "-c", LEND], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    with owner:
+    command = [sys.executable, "-c", LEND]
+    with program(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdin
         assert owner.stdout
         path = Path(owner.stdout.readline().strip())

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from itertools import count
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import pytest
 from distributed import Client
 
 from amazonpay_nb.emulator import Emulator
-from tests.processes import PATIENCE, until
+from tests.processes import PATIENCE, program, until
 from tests.unit.runs.test_runner import write
 from tests.unit.runs.test_sweep import command, matrix, rows_of
 
@@ -78,9 +78,9 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield Cluster(tmp_path / "cluster", stack)
 
 
-def sweep(path: Path, out: Path, *options: object, **variables: str) -> Process:
+def sweep(path: Path, out: Path, *options: object, **variables: str) -> AbstractContextManager[Process]:
     line, env = [*COMMAND, str(path), "--out", str(out), *map(str, options)], os.environ | variables
-    return subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return program(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def ends(process: Process) -> tuple[int, str]:

@@ -29,7 +29,7 @@ from amazonpay_nb.runs.kernels import RunKernel, kernel_environment
 from amazonpay_nb.runs.notebook import Notebook, notebook_folder
 from amazonpay_nb.runs.runner import run, run_one
 from docs.regenerate import executed
-from tests.processes import PATIENCE, until
+from tests.processes import PATIENCE, program, until
 
 COMMAND = [sys.executable, "-m", "amazonpay_nb"]
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
@@ -176,7 +176,7 @@ def test_a_run_that_is_stopped_leaves_no_kernel_and_no_verdict(
         (out / name).write_text("1 passed")
     command = [*COMMAND, "run", str(notebook(tmp_path, STAY)), "--out", str(out)]
     environment = os.environ | {"PID_FILE": str(pid_file), "TMPDIR": str(temporary)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with program(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert until(lambda: pid_file.exists() and pid_file.read_text())
         process.send_signal(number)
         output, _ = process.communicate(timeout=PATIENCE)
@@ -194,9 +194,7 @@ def test_a_second_signal_breaks_nothing_off(command: str, tmp_path: Path) -> Non
     temporary.mkdir()
     arguments = [*COMMAND, command, str(notebook(tmp_path, STAY)), "--out", str(tmp_path / "out")]
     environment = os.environ | {"PID_FILE": str(pid_file), "TMPDIR": str(temporary)}
-    with subprocess.Popen(
-        arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    with program(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert until(lambda: pid_file.exists() and pid_file.read_text())
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
             process.send_signal(number)
@@ -217,7 +215,7 @@ def test_a_folder_that_a_kernel_makes_anew_goes_too(tmp_path: Path, options: lis
     paths, mark, place = with_another(notebook(tmp_path, REMAKE)), tmp_path / "mark", tmp_path / "tmp"
     place.mkdir()
     command = [*COMMAND, "run", *map(str, paths), "--jobs", "1", *options, "--out", str(tmp_path / "out")]
-    with subprocess.Popen(
+    with program(
         command, env=os.environ | {"PID_FILE": str(mark), "TMPDIR": str(place)}, stdout=subprocess.DEVNULL
     ) as process:
         assert until(mark.exists)
@@ -269,7 +267,7 @@ def test_what_a_cell_has_started_ends_with_a_run_that_is_stopped(
     options = ("--jobs", "1", "--out", str(tmp_path / "out"), *([] if warm else ["--cold"]))
     command = [*COMMAND, "run", *map(str, notebooks), *options]
     environment = os.environ | {"PID_FILE": str(pid_file)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with program(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert until(lambda: pid_file.exists() and pid_file.read_text())
         process.send_signal(number)
         process.communicate(timeout=PATIENCE)
@@ -279,7 +277,7 @@ def test_what_a_cell_has_started_ends_with_a_run_that_is_stopped(
 def test_a_run_that_is_stopped_starts_no_kernel_again(tmp_path: Path, silent_kernel: Path) -> None:
     """One that is killed while it starts is not taken for one that failed to."""
     command = [*COMMAND, "run", str(notebook(tmp_path, "1")), "--out", str(tmp_path / "out")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with program(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert until(lambda: silent_kernel.exists() and silent_kernel.read_text())
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=PATIENCE)

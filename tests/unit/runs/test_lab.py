@@ -29,7 +29,7 @@ from amazonpay_nb.loopback import http_client
 from amazonpay_nb.runs.lab import believed, bring_up_to_date, edition
 from amazonpay_nb.runs.notebook import find_notebooks, notebook_folder
 from tests.kernels import PortlessKernel
-from tests.processes import PATIENCE, read_only, until
+from tests.processes import PATIENCE, program, read_only, until
 
 ROOT = Path(__file__).parents[3]
 NAME, NEWER = "notebooks/01_one.ipynb", "notebooks/01_one.newer.ipynb"
@@ -426,7 +426,7 @@ def running(folder: Path, **variables: str) -> Iterator[tuple[str, subprocess.Po
     command += ["--ServerApp.port=0", *(["--allow-root"] if os.geteuid() == 0 else [])]
     pattern = r"(http://127\S+?)/lab/\S*\?(token=\w+)\s"  # the first line with an address has dots for the token
     environment = {"HOME": str(home), "PATH": os.environ["PATH"], **variables}
-    with said.open("w") as terminal, subprocess.Popen(command, env=environment, stderr=terminal) as server:
+    with said.open("w") as terminal, program(command, env=environment, stderr=terminal) as server:
         try:
             assert until(lambda: re.findall(pattern, said.read_text()))
             yield "{}/{{}}?{}".format(*re.findall(pattern, said.read_text())[0]), server, said

@@ -30,6 +30,7 @@ from amazonpay_nb.shop import buyer
 from amazonpay_nb.signing.keys import generate, load, save, with_id
 from amazonpay_nb.spec.parity import Evidence, behaviors
 from docs import regenerate
+from tests.processes import program
 
 ROOT = Path(__file__).parents[3]
 
@@ -92,7 +93,7 @@ def other_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         path.write_text(text.replace(row["old"], row["new"]), "utf-8")
     ready = folder / "ready.json"
     command = [sys.executable, "-m", "amazonpay_nb", "emulator", "--seed", "11", "--ready-file", str(ready)]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+    with program(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
             assert process.stdout.readline().startswith("Amazon Pay emulator")

@@ -29,7 +29,7 @@ from amazonpay_nb.runs.notebook import Notebook, find_notebooks, notebook_folder
 from amazonpay_nb.runs.report import REPORTS, Run
 from amazonpay_nb.runs.runner import Case, Results, check_case, here
 from amazonpay_nb.spec.regions import REGIONS
-from tests.processes import PATIENCE
+from tests.processes import PATIENCE, program
 from tests.unit.runs.test_kernels import alive, until
 from tests.unit.runs.test_runner import MADE, result, write
 
@@ -494,7 +494,7 @@ class TestSweep:
         write(tmp_path, "mine", STAYS)
         path, out = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2]}), tmp_path / "out"
         line = [sys.executable, "-m", "amazonpay_nb", "sweep", str(path), "--jobs", "1", "--out", str(out)]
-        with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        with program(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             assert until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
             process.send_signal(signal.SIGINT)
             output, _ = process.communicate(timeout=PATIENCE)

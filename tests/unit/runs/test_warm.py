@@ -21,7 +21,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from amazonpay_nb.runs.runner import run
 from amazonpay_nb.runs.warm import WarmProvisioner, _Process
-from tests.processes import PATIENCE, until
+from tests.processes import PATIENCE, program, until
 
 COMMAND = [sys.executable, "-m", "amazonpay_nb"]
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
@@ -180,7 +180,7 @@ def test_a_run_that_is_stopped_leaves_no_process(tmp_path: Path, number: signal.
     command = [*COMMAND, "run", *map(str, write(tmp_path, stay, "1")), "--jobs", "1", "--out", str(tmp_path / "out")]
     (tmp_path / "tmp").mkdir()
     environment = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with program(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert until(lambda: (tmp_path / "pids").exists() and (tmp_path / "pids").read_text().endswith("\n"))
         kernel, origin = map(int, (tmp_path / "pids").read_text().split())
         assert origin != process.pid
@@ -224,7 +224,7 @@ def test_a_python_that_starts_otherwise_is_no_fork(
 def test_a_fork_that_cannot_be_watched_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jupyter starts another kernel in its place, and two would answer."""
     monkeypatch.setattr(os, "pidfd_open", lambda _: os.open("/dev/null/refused", os.O_RDONLY))
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as fork:
+    with program([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as fork:
         with pytest.raises(OSError, match="Not a directory"):
             _Process(fork.pid)
         assert fork.wait(PATIENCE) == -signal.SIGKILL
