@@ -73,6 +73,12 @@ def until(condition: Callable[[], object]) -> bool:
     return bool(value)
 
 
+def answers(port: int) -> bool:
+    """Tell whether a server listens there."""
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Remote:
     """What `Shop` needs to know of an emulator in another process, and the process."""
 

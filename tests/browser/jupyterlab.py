@@ -191,7 +191,11 @@ class OpenNotebook:
             "const late = (given) => given(new Error('still waiting: ' + rest().map((it) => it.node.innerText)));"
             "const end = new Promise((_, reject) => setTimeout(() => late(reject), given));"
             "await Promise.race([window.running, end]);"
-            "await until(() => panel.sessionContext.session.kernel.status === 'idle');", 2000 * SECONDS,
+            "const kernel = panel.sessionContext.session.kernel;"
+            "await until(() => kernel.status === 'idle');"
+            # What widgets tell goes to the main thread of the kernel until another one has begun for it:
+            # on a busy machine, a click could overtake the value before it.
+            "await Promise.all([...kernel._comms.values()].map((comm) => comm.subshellStarted));", 2000 * SECONDS,
         )  # fmt: skip
 
     def interrupt(self) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import sys
 from pathlib import Path
 
@@ -13,11 +12,6 @@ EXAMPLE = example("shop_python")
 
 # What is played with the other wiring: a way to each operation, to the script, and of a notification.
 EACH_WAY = ["button.script-host", "set-up.completes", "charge.pending", "refund.done", "notification.genuine"]
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 def processes_with(mark: str) -> list[str]:

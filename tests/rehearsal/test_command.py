@@ -14,8 +14,8 @@ import pytest
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import port_for_another
 from amazonpay_nb.rehearsal import browser, rehearse
-from tests.processes import PATIENCE, program, until
-from tests.rehearsal.plans import answers, processes_with, write_plan
+from tests.processes import PATIENCE, answers, program, until
+from tests.rehearsal.plans import processes_with, write_plan
 from tests.rehearsal.test_unusable import BAD_SERVER
 from tests.rehearsal.test_verdicts import FACTS, ODD_SERVER, SMALL_PLAN
 

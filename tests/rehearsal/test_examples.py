@@ -21,8 +21,8 @@ from amazonpay_nb.rehearsal.rehearsal import rehearse
 from amazonpay_nb.shop import buyer
 from tests.emulated import Shop
 from tests.npm import installed, unavailable
-from tests.processes import PATIENCE, until
-from tests.rehearsal.plans import EACH_WAY, answers
+from tests.processes import PATIENCE, answers, until
+from tests.rehearsal.plans import EACH_WAY
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CAPTURES = ["charge.capture-declined", "charge.capture-server-error"]

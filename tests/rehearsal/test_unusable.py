@@ -16,8 +16,8 @@ from amazonpay_nb.rehearsal import browser, rehearsal, server
 from amazonpay_nb.rehearsal.plan import PlanFile
 from amazonpay_nb.rehearsal.rehearsal import rehearse
 from amazonpay_nb.rehearsal.server import MerchantServer
-from tests.processes import PATIENCE, until
-from tests.rehearsal.plans import answers, processes_with, write_plan
+from tests.processes import PATIENCE, answers, until
+from tests.rehearsal.plans import processes_with, write_plan
 
 BAD_SERVER = str(Path(__file__).with_name("bad_server.py"))
 PAGES = '[pages]\nset_up = "/wallet"'

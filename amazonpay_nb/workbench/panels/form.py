@@ -146,7 +146,8 @@ class Form:
 
 class _FieldRow:
     def __init__(self, field: Field, changed: Callable[[object], None]) -> None:
-        self.input, self._help = _input(field).add_class(f"amazonpay-field-{field.name}"), _html("amazonpay-hint")
+        self.input, self._help = _in_order(_input(field)), _html("amazonpay-hint")
+        self.input.add_class(f"amazonpay-field-{field.name}")
         if field.secret:
             self.input.add_class("amazonpay-secret")
         self.input.observe(changed, "value")
@@ -171,7 +172,8 @@ class _FieldRow:
 
 class _ActionRow:
     def __init__(self, action: Action, press: Callable[[Action], object]) -> None:
-        self.button, self._reason = w.Button(layout=w.Layout(width="auto", min_width="12em")), _html("amazonpay-hint")
+        self.button = _in_order(w.Button(layout=w.Layout(width="auto", min_width="12em")))
+        self._reason = _html("amazonpay-hint")
         self.button.add_class(f"amazonpay-action-{action.name}").on_click(lambda _: press(action))
         self.box = w.HBox([self.button, self._reason]).add_class("amazonpay-row")
 
@@ -195,6 +197,13 @@ def _input(field: Field) -> Any:
     kind = w.Textarea if field.lines > 1 else w.Password if field.secret else w.Text
     rows = {"rows": field.lines} if field.lines > 1 else {}
     return kind(layout=wide, **about, **rows)
+
+
+def _in_order(widget: Any) -> Any:
+    # ipykernel gives a message to the thread that changed its widget last, instead of the one that JupyterLab names for
+    # all: while a cell holds up a field's thread, a press in another one would send what the field said before.
+    widget.comm._reply_subshell_for = lambda data, named: named
+    return widget
 
 
 def _made() -> float:

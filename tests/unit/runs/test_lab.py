@@ -29,7 +29,7 @@ from amazonpay_nb.loopback import http_client
 from amazonpay_nb.runs.lab import believed, bring_up_to_date, edition
 from amazonpay_nb.runs.notebook import find_notebooks, notebook_folder
 from tests.kernels import PortlessKernel
-from tests.processes import PATIENCE, program, read_only, until
+from tests.processes import PATIENCE, answers, program, read_only, until
 
 ROOT = Path(__file__).parents[3]
 NAME, NEWER = "notebooks/01_one.ipynb", "notebooks/01_one.newer.ipynb"
@@ -410,11 +410,11 @@ def test_the_command_writes_into_that_folder_alone(tmp_path: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {".lab", *(name.split("/")[0] for name in edition())}
 
 
-def ask_for_ever(address: str, answers: list[httpx.Response]) -> None:
+def ask_for_ever(address: str, told: list[httpx.Response]) -> None:
     """Ask for the list of notebooks again and again, as an open tab does now and then, until nobody answers."""
     with suppress(httpx.HTTPError), httpx.Client(timeout=30) as http:
         while True:
-            answers.append(http.get(address).raise_for_status())
+            told.append(http.get(address).raise_for_status())
 
 
 @contextmanager
@@ -429,7 +429,9 @@ def running(folder: Path, **variables: str) -> Iterator[tuple[str, subprocess.Po
     with said.open("w") as terminal, program(command, env=environment, stderr=terminal) as server:
         try:
             assert until(lambda: re.findall(pattern, said.read_text()))
-            yield "{}/{{}}?{}".format(*re.findall(pattern, said.read_text())[0]), server, said
+            address, token = re.findall(pattern, said.read_text())[0]
+            assert until(lambda: answers(urlsplit(address).port or 0))  # it tells its address just before it listens
+            yield f"{address}/{{}}?{token}", server, said
         finally:
             server.kill()
 
@@ -438,10 +440,10 @@ def test_it_ends_in_the_middle_of_requests(tmp_path: Path) -> None:
     """Whoever wants it to end gets the prompt back, though a tab is still open."""
     with ThreadPoolExecutor(6) as tabs, running(tmp_path) as (address, server, said):
         assert len(urlsplit(address).path) > 20, "a cookie goes wherever its path is known"
-        answers: list[httpx.Response] = []
+        told: list[httpx.Response] = []
         for _ in range(6):
-            tabs.submit(ask_for_ever, address.format("api/contents/notebooks"), answers)
-        assert until(lambda: len(answers) > 10)
+            tabs.submit(ask_for_ever, address.format("api/contents/notebooks"), told)
+        assert until(lambda: len(told) > 10)
         server.terminate()
         assert server.wait(PATIENCE) == 0
     assert not re.search("Warning|Traceback", said.read_text())

@@ -1,5 +1,6 @@
 """Cards and payment desk, without Jupyter: what is possible, what is shown, and that a click is a call."""
 
+import ast
 import asyncio
 import re
 import threading
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -743,6 +745,35 @@ def test_a_press_that_waited_for_a_cell_was_made_before_the_answer() -> None:
         client.execute("answered(), time.sleep(AGAIN)")
         client.shell_channel.send(messages[1])
         assert tell("", charges="answered()") == {"charges": "1"}
+
+
+def test_a_press_does_not_overtake_what_was_typed_before_it() -> None:
+    """In JupyterLab a second thread of the kernel, a subshell, handles what a person does while a cell runs."""
+    with kernel() as (_, client):
+        execute = partial(client.execute, reply=True, timeout=PATIENCE)
+        row = "desk.form._actions['create_charge']"
+        parts = {"amount": "desk.form._fields['amount'].input.comm.comm_id", "button": f"{row}.button.comm.comm_id"}
+        found = execute(AT_A_DESK, user_expressions=parts)["content"]["user_expressions"]
+        client.control_channel.send(client.session.msg("create_subshell_request", {}))
+        subshell = client.get_control_msg(timeout=PATIENCE)["content"]["subshell_id"]
+
+        def send(kind: str, content: dict[str, Any]) -> None:
+            message = client.session.msg(kind, content)
+            message["header"]["subshell_id"] = subshell
+            client.shell_channel.send(message)
+
+        def does(part: str, data: dict[str, Any]) -> None:
+            send("comm_msg", {"comm_id": ast.literal_eval(found[part]["data"]["text/plain"]), "data": data})
+
+        # The subshell has changed the button last, and the cell the field.
+        send("execute_request", {"code": f"{row}.button.tooltip = 'changed'", "silent": True})
+        execute(f"while {row}.button.tooltip != 'changed': time.sleep(0.01)")
+        client.execute("while not wb.journal.known.ids('Charge'): time.sleep(0.01)")
+        does("amount", {"method": "update", "state": {"value": "5.00"}, "buffer_paths": []})
+        does("button", {"method": "custom", "content": {"event": "click"}})
+        execute("(charge,) = wb.journal.known.of('Charge').values()")
+        charge = execute("", user_expressions={"amount": "charge['chargeAmount']['amount']"})["content"]
+        assert charge["user_expressions"]["amount"]["data"]["text/plain"] == "'5.00'"
 
 
 # --- A click is a call ------------------------------------------------------------------------------------------------
