@@ -211,15 +211,16 @@ class Performance:
 
     def _beat(self, beat: Beat, end: str) -> None:
         undo = self._all.enter_context(ExitStack())
-        for bench in self._benches.values():
-            undo.enter_context(bench.director.fork())
         self._moments.append((undo, copy(self.server)))
-        if beat.region:
-            self._open(beat.region, undo)
         act = Act(beat.name, self.wb.journal, len(self.wb.journal))
         self.acts.append(act)
-        self._show("")
         try:
+            for bench in self._benches.values():
+                undo.enter_context(bench.director.fork())
+            if beat.region:
+                self._open(beat.region, undo)
+                act = self.acts[-1] = Act(beat.name, self.wb.journal, len(self.wb.journal))
+            self._show("")
             self._take(beat.steps, act)
             self.state = end
         except Otherwise as way:

@@ -31,7 +31,10 @@ FLAGS = (
 # Ends when a frame has had the same place for ten pictures of the screen.
 _STILL = """async (frame) => {
   for (let still = 0, before = ''; still < 10;) {
-    await new Promise(requestAnimationFrame);
+    await new Promise((next, fail) => {
+      requestAnimationFrame(next);
+      setTimeout(fail, 180000, new Error('There is no next picture.'));  // Playwright would wait forever
+    });
     const { top, left, height, width } = frame.getBoundingClientRect(), now = [top, left, height, width].join();
     still = now === before ? still + 1 : 0;
     before = now;

@@ -35,7 +35,8 @@ CUT = """() => [...document.querySelectorAll('h1, h2, h3, p, li, button, td, th'
   place.checkVisibility() && !place.closest('.unseen') && place.scrollWidth > place.clientWidth + 1
   && getComputedStyle(place).display !== 'inline').map((place) => place.outerHTML.slice(0, 90))"""
 # From the press of a key to the picture after the change that it makes.
-REACT = """(place) => new Promise((done) => {
+REACT = """(place) => new Promise((done, fail) => {
+  setTimeout(() => fail(new Error(`Nothing changes: ${document.body.outerHTML}`)), 180000);
   const start = performance.now(), see = () => requestAnimationFrame(() => done(performance.now() - start));
   new MutationObserver((_, watching) => { watching.disconnect(); see(); })
     .observe(document.querySelector(place), { childList: true, subtree: true });
@@ -184,7 +185,8 @@ def test_a_button_stays_while_it_is_pressed(browser: Browser, stage: Stage) -> N
         shown.page.get_by_role("button", name="The buyer reloads the page").hover()
         shown.page.mouse.down()
         shown.page.evaluate(
-            "void (next = new Promise((done) => events.addEventListener('message', done, { once: true })))"
+            "void (next = new Promise((done, fail) => {"
+            "events.addEventListener('message', done, { once: true }); setTimeout(fail, 180000); }))"
         )
         stage.performance.happen("hour")
         shown.page.evaluate("next.then(() => null)")

@@ -370,6 +370,17 @@ class TestOtherwise:
             play(stage, "back")
             assert stage.state == "ready"
 
+    def test_a_moment_that_cannot_be_kept_is_trouble(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The beat has not begun; the next press plays it."""
+        with closing(Performance(told(SAVE), pace=0)) as stage:
+            with monkeypatch.context() as broken:
+                broken.setattr(stage.wb.director, "fork", None)
+                play(stage, "next")
+            assert stage.act is not None
+            assert (stage.state, stage.act.way) == ("otherwise", "trouble")
+            play(stage, "next", "next")
+            assert (stage.at, stage.state) == (0, "done")
+
     def test_it_closes_while_a_buyer_is_awaited(self, stage: Performance) -> None:
         """And leaves no thread behind."""
         play(stage, "next")
