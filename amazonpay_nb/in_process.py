@@ -59,11 +59,16 @@ class Loop(asyncio.BaseEventLoop):
                 self._turn(0)
                 # As in a server's thread, it knows nothing of the caller's context.
                 begun = self.create_task(work, context=Context())
-                # Without an end, and with nothing to come, there will be none.
-                while not begun.done() and self.time() < last and (self._ready or self._scheduled):
-                    self._turn(last)
-                while self._ready:
-                    self._turn(0)
+                try:
+                    # Without an end, and with nothing to come, there will be none.
+                    while not begun.done() and self.time() < last and (self._ready or self._scheduled):
+                        self._turn(last)
+                    while self._ready:
+                        self._turn(0)
+                except BaseException:  # Ctrl-C is this caller's, and not once more that of the next one
+                    if not begun.cancel():
+                        begun.exception()
+                    raise
             finally:
                 asyncio._set_running_loop(outer)
                 if outer and task:
@@ -170,7 +175,7 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         way = httpx.ASGITransport(server.app, raise_app_exceptions=False, client=client)
         # It goes on when the caller has gone.
         work = server.answers[client] = asyncio.create_task(way.handle_async_request(request))
-        work.add_done_callback(lambda _: server.answers.pop(client))
+        work.add_done_callback(lambda done: (server.answers.pop(client), done.cancelled() or done.exception()))
         await asyncio.wait([work])
         if work.cancelled():
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request)

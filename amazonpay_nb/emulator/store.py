@@ -122,15 +122,15 @@ class Store:
         if self._db.in_transaction:
             yield
             return
-        self._db.execute("BEGIN IMMEDIATE")
         try:
+            self._db.execute("BEGIN IMMEDIATE")  # Ctrl-C may come when it has begun, where there is no server's thread
             yield
             self._flush()
             self._db.execute("COMMIT")
         except BaseException:
-            self._forget()
             if self._db.in_transaction:  # a full disk has undone it already
                 self._db.execute("ROLLBACK")
+            self._forget()
             raise
 
     def undo(self) -> None:

@@ -55,7 +55,7 @@ const until = async (value, pause = 20) => {{
   }}
 }};
 const late = async () => {{
-  await new Promise((end) => setTimeout(end, {3 * SECONDS * 1000}));
+  await new Promise((end) => setTimeout(end, {2 * SECONDS * 1000}));
   throw new Error('in vain; in front is ' + document.querySelector('.jp-Dialog, .jp-Notebook')?.innerText);
 }};
 """

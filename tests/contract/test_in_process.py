@@ -133,7 +133,13 @@ async def endless(request: Request) -> Response:
     return Response()
 
 
-OWN = Starlette(routes=[Route("/bad", bad), Route("/plain", plain), Route("/end", endless)])
+def interrupted(request: Request) -> Response:
+    raise KeyboardInterrupt
+
+
+OWN = Starlette(
+    routes=[Route("/bad", bad), Route("/plain", plain), Route("/end", endless), Route("/ctrl-c", interrupted)]
+)
 
 
 @pytest.mark.parametrize("path", ["/bad", "/plain", "/nowhere"])
@@ -148,6 +154,16 @@ def test_a_server_of_ones_own_answers_the_same(path: str) -> None:
             server.stop()
             answers[-1].append(outcome(partial(http.get, server.url + path)))
     assert answers[0] == answers[1]
+
+
+def test_an_interruption_is_that_of_one_call() -> None:
+    """Ctrl-C, or a test's limit of time, in the middle of an answer; the next call has its own."""
+    server = serve(OWN, in_process=True).start()
+    with http_client() as http:
+        with pytest.raises(KeyboardInterrupt):
+            http.get(f"{server.url}/ctrl-c")
+        assert http.get(f"{server.url}/plain").status_code == 200
+    server.stop()
 
 
 def test_stopping_twice_stops_nobody_else() -> None:

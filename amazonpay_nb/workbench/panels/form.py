@@ -32,7 +32,7 @@ class Form:
 
     view: View
 
-    def __init__(self, look: Callable[[Chosen], View], press: Callable[[str], object]) -> None:
+    def __init__(self, look: Callable[[Chosen], View], press: Callable[[str, Chosen], object]) -> None:
         self._look, self._press = look, press
         self._fields: dict[str, _FieldRow] = {}
         self._actions: dict[str, _ActionRow] = {}
@@ -116,7 +116,7 @@ class Form:
         twice = pressed == self._latest and made + self._delay < self._ended + AGAIN
         if not (twice and _KEYS.intersection(action.fields)):  # each press has a key of its own, and moves money again
             self._latest, self._ended = pressed, math.inf
-            self._press(action.name)
+            self._press(*pressed)  # what is typed after it is for the next one
 
     def begin(self) -> object:
         """Gray out every button and return what ends that, or None where another action is under way."""
@@ -146,7 +146,7 @@ class Form:
 
 class _FieldRow:
     def __init__(self, field: Field, changed: Callable[[object], None]) -> None:
-        self.input, self._help = _in_order(_input(field)), _html("amazonpay-hint")
+        self.input, self._help = in_order(_input(field)), _html("amazonpay-hint")
         self.input.add_class(f"amazonpay-field-{field.name}")
         if field.secret:
             self.input.add_class("amazonpay-secret")
@@ -172,7 +172,7 @@ class _FieldRow:
 
 class _ActionRow:
     def __init__(self, action: Action, press: Callable[[Action], object]) -> None:
-        self.button = _in_order(w.Button(layout=w.Layout(width="auto", min_width="12em")))
+        self.button = in_order(w.Button(layout=w.Layout(width="auto", min_width="12em")))
         self._reason = _html("amazonpay-hint")
         self.button.add_class(f"amazonpay-action-{action.name}").on_click(lambda _: press(action))
         self.box = w.HBox([self.button, self._reason]).add_class("amazonpay-row")
@@ -199,7 +199,8 @@ def _input(field: Field) -> Any:
     return kind(layout=wide, **about, **rows)
 
 
-def _in_order(widget: Any) -> Any:
+def in_order(widget: Any) -> Any:
+    """Return a widget whose messages come in the order in which those of all are sent."""
     # ipykernel gives a message to the thread that changed its widget last, instead of the one that JupyterLab names for
     # all: while a cell holds up a field's thread, a press in another one would send what the field said before.
     widget.comm._reply_subshell_for = lambda data, named: named

@@ -95,11 +95,10 @@ class KeyPanel(BenchPanel):
         where = f"Amazon Pay ({wb.environment}, {wb.region.name})"
         try:
             wb.client.get_checkout_session(_NOBODYS_SESSION)
-        except NotFoundError:
-            pass  # so the signature was accepted
         except ApiError as error:
-            why = ROWS["key_refusals"].get(error.reason_code) or error.amazon_message
-            return [Finding(False, f"{where} answers {error.reason_code}: {why}.")]
+            if not (isinstance(error, NotFoundError) and error.is_decided):  # a gateway's 404 says nothing of a key
+                why = ROWS["key_refusals"].get(error.reason_code) or error.amazon_message.rstrip(".")
+                return [Finding(False, f"{where} answers {error.reason_code}: {why}.")]
         return [Finding(True, f"{where} knows the key {key_id} and accepts its signature.")]
 
 

@@ -138,20 +138,21 @@ class Panel(ABC):
         live: dict[str, Any] = self.widget._repr_mimebundle_()
         return still | live | still
 
-    def press(self, name: str) -> threading.Thread:
-        """Start an action with what the form says, as a click does; returns the thread that it runs in."""
-        thread = threading.Thread(target=self._run, args=(name,), name=f"panel: {name}", daemon=True)
+    def press(self, name: str, values: Chosen | None = None) -> threading.Thread:
+        """Start an action with what the form says now, as a click does; returns the thread that it runs in."""
+        values = self.form.chosen if values is None else values
+        thread = threading.Thread(target=self._run, args=(name, values), name=f"panel: {name}", daemon=True)
         thread.start()
         return thread
 
-    def _run(self, name: str) -> None:
+    def _run(self, name: str, values: Chosen) -> None:
         form = self.form
         if (action := form.begin()) is None:
             return  # one at a time: a second click of an impatient person does nothing
         answer = _answer("Something unexpected went wrong; the kernel's log has the details.", failed=True)
         try:
             with self._reporting():
-                outcome = act(form.view, name, **form.chosen)
+                outcome = act(form.view, name, **values)
                 if inspect.iscoroutine(outcome):
                     # What the action has prepared is on view while it waits; a thread may have its own event loop.
                     form.end(action, _answer(_ON_PAGE))
@@ -231,8 +232,10 @@ class Panels(Panel):
         if self._tabs is None:
             import ipywidgets as w
 
+            from amazonpay_nb.workbench.panels.form import in_order
+
             boxes = [w.VBox() for _ in self.panels]
-            self._tabs = w.Tab(children=boxes, titles=list(self.panels), selected_index=0)
+            self._tabs = in_order(w.Tab(children=boxes, titles=list(self.panels), selected_index=0))
             self._tabs.add_class("amazonpay-panels")
             self._tabs.observe(lambda change: self._open(change["new"]), "selected_index")
             self._open(0)

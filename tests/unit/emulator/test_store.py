@@ -5,7 +5,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,6 +86,25 @@ def test_a_setting_of_an_undone_transaction_is_forgotten(store: Store) -> None:
         store.children("Charge", "C1")  # a query writes what was collected
         assert store.setting("drawn") == 2
     assert store.setting("drawn") == 1
+
+
+class Interrupted(sqlite3.Connection):
+    """Ctrl-C comes when a transaction has just begun."""
+
+    def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+        begun = super().execute(sql, *arguments)
+        if sql.startswith("BEGIN"):
+            raise KeyboardInterrupt
+        return begun
+
+
+def test_an_interrupted_transaction_does_not_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that followed would be a part of it, and be undone with the next refusal."""
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Interrupted))
+    with closing(Store()) as store:
+        with pytest.raises(KeyboardInterrupt), store.transaction():
+            pass
+        assert not store._db.in_transaction
 
 
 def test_a_snapshot_brings_back_what_is_due(store: Store) -> None:

@@ -711,6 +711,18 @@ def test_a_double_click_sends_again_once_under_a_new_key(
     assert len(desk.journal.known.ids("Charge")) == 2
 
 
+def test_what_is_typed_after_a_press_is_for_the_next_one(desk: Desk) -> None:
+    """The action begins a moment later, in a thread of its own."""
+    before = set(desk.journal.known.ids("Charge"))
+    with desk.form._lock:  # so much later
+        fill(desk, {"amount": "5.00"})
+        part_of(desk, "amazonpay-action-create_charge").click()
+        fill(desk, {"amount": "6.00"})
+    [one.join() for one in threading.enumerate() if one.name == "panel: create_charge"]
+    (charge,) = set(desk.journal.known.ids("Charge")) - before
+    assert desk.journal.known.of("Charge")[charge]["chargeAmount"]["amount"] == "5.00"
+
+
 AT_A_DESK = """
 import threading, time
 from amazonpay_nb import workbench

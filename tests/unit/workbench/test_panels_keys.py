@@ -13,6 +13,9 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
 
 from amazonpay_nb import workbench
 from amazonpay_nb.client.journal import Step
@@ -154,6 +157,19 @@ def test_a_key_of_another_region_is_found_by_asking(bare: Workbench) -> None:
     ((ok, text),) = KeyPanel(bare).act("ask_amazon")
     assert not ok
     assert "another region or environment" in text
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_refusal_by_somebody_before_amazon_accepts_no_key(bare: Workbench, status: int) -> None:
+    """A company's proxy that knows no such way says nothing about a signature."""
+    bare.set_up_keys()
+
+    def refuse(request: Request, error: Exception) -> PlainTextResponse:
+        return PlainTextResponse("no route", status)
+
+    bare.client.sender.http.base_url = httpx.URL(bare.serve(Starlette(exception_handlers={404: refuse})).url)
+    ((ok, text),) = KeyPanel(bare).act("ask_amazon")
+    assert (ok, f"answers HTTP {status}: " in text) == (False, True), text
 
 
 def test_two_keys_at_once_are_refused(bare: Workbench) -> None:
