@@ -19,8 +19,7 @@ import httpx
 import pytest
 
 from amazonpay_nb.runs.lab import edition
-from tests.processes import PATIENCE, read_only, until
-from tests.rehearsal.plans import answers
+from tests.processes import PATIENCE, answers, read_only, until
 
 ROOT = Path(__file__).parents[2]
 UV = shutil.which("uv") or Path(sys.prefix, "bin", "uv")

@@ -239,7 +239,7 @@ def test_a_sweep_that_has_lost_its_workers_ends(cluster: Cluster, tmp_path: Path
     (tmp_path / "late.py").write_text(LATE.format(flag=str(flags[0])))
     preload = {"DASK_DISTRIBUTED__WORKER__PRELOAD": repr([str(tmp_path / "late.py")])}
     two = cluster.worker("two", waits_for="It has not joined yet.", **preload)
-    with sweep(path, out, "--scheduler", cluster.address, DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="15s") as process:
+    with sweep(path, out, "--scheduler", cluster.address, DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="45s") as process:
         assert until(has_lines(out))
         one.kill()
         flags[0].touch()
