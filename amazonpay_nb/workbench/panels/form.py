@@ -90,7 +90,13 @@ class Form:
     def _show_fields(self, fields: Sequence[Field]) -> None:
         current, old = self.chosen, self._fields
         values = choose(fields, current)
-        self._fields = {field.name: old.get(field.name) or _FieldRow(field, self._input_changed) for field in fields}
+        # These are sent when they are left: while the kernel is busy, ipywidgets holds back what follows the first key,
+        # and no press.
+        whole = {name for action in self.view.actions if _KEYS.intersection(action.fields) for name in action.fields}
+        self._fields = {
+            field.name: old.get(field.name) or _FieldRow(field, self._input_changed, field.name in whole)
+            for field in fields
+        }
         for field in fields:
             self._fields[field.name].show(field, values[field.name], current.get(field.name))
         self._choices.children = [row.box for row in self._fields.values()]
@@ -145,8 +151,8 @@ class Form:
 
 
 class _FieldRow:
-    def __init__(self, field: Field, changed: Callable[[object], None]) -> None:
-        self.input, self._help = in_order(_input(field)), _html("amazonpay-hint")
+    def __init__(self, field: Field, changed: Callable[[object], None], whole: bool) -> None:
+        self.input, self._help = in_order(_input(field, whole)), _html("amazonpay-hint")
         self.input.add_class(f"amazonpay-field-{field.name}")
         if field.secret:
             self.input.add_class("amazonpay-secret")
@@ -185,7 +191,7 @@ class _ActionRow:
         self._reason.value = escape(action.reason)
 
 
-def _input(field: Field) -> Any:
+def _input(field: Field, whole: bool) -> Any:
     about = {"description": field.caption, "style": {"description_width": "12em"}}
     wide = w.Layout(width="auto", min_width="24em", max_width="100%")
     if field.spread:
@@ -196,7 +202,7 @@ def _input(field: Field) -> Any:
         return w.Checkbox(indent=False, **about)
     kind = w.Textarea if field.lines > 1 else w.Password if field.secret else w.Text
     rows = {"rows": field.lines} if field.lines > 1 else {}
-    return kind(layout=wide, **about, **rows)
+    return kind(layout=wide, continuous_update=not whole, **about, **rows)
 
 
 def in_order(widget: Any) -> Any:

@@ -5,6 +5,7 @@ from playwright.sync_api import expect
 
 from tests.browser.jupyterlab import Lab, OpenNotebook
 from tests.browser.person import AGREE, Person, reads
+from tests.processes import until
 
 pytestmark = pytest.mark.browser
 
@@ -238,6 +239,36 @@ def test_a_cell_is_followed_by_a_panel_of_its_own(lab: Lab) -> None:
         notebook.run_cell(charge)
         expect(person.button("create_charge")).to_be_enabled()
         reads(person.panel, "is Chargeable. As of the answer at ")
+        assert not notebook.errors
+
+
+HOLD = """
+import pathlib, time
+with desk.form._lock:
+    pathlib.Path("held").touch()
+    while not pathlib.Path("go").exists():
+        time.sleep(0.02)
+"""
+
+
+def test_an_amount_is_sent_whole(lab: Lab) -> None:
+    """Where the panel is slow, JupyterLab keeps what is typed after the first key, and sends a press at once."""
+    desk = DESK.replace("Desk(wb)", "(desk := Desk(wb))")
+    with lab.new(WALLET, desk, HOLD) as notebook:
+        person = shown(notebook, WALLET, desk)
+        person.clicks("get_charge_permission")
+        notebook.run_cell(HOLD)
+        assert until((lab.root / "notebooks" / "held").exists)
+        amount = person.field("amount")
+        amount.select_text()
+        amount.press_sequentially("25.50")
+        with person.answered():
+            person.button("create_charge").click()
+            (lab.root / "notebooks" / "go").touch()
+        notebook.finish()
+        assert notebook.value("[row['chargeAmount']['amount'] for row in wb.journal.known.of('Charge').values()]") == (
+            "['25.50']"
+        )
         assert not notebook.errors
 
 
