@@ -10,7 +10,7 @@ PY         := .venv/bin/python
 WORKERS    ?= 4
 # loadfile keeps a notebook's cells on one kernel; xdist's default would split them between two, and begin with the
 # files that have most tests, while those with few take longest: tests/conftest.py orders them.
-# A test that hangs fails, with what it waits for, and the others have their turn; no wait of a test's is as long.
+# A test that hangs fails, with what it waits for, and the others go on; on a busy machine, none takes half as long.
 PYTEST     := $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --timeout 420 --timeout-method signal
 UNIT       := $(PYTEST) -p no:nbval tests
 NOTEBOOKS  := $(PYTEST) -p tests.nbval_kernels --nbval --nbval-current-env --nbval-cell-timeout 400 --nbval-kernel-startup-timeout 300 \

@@ -66,7 +66,7 @@ class Loop(asyncio.BaseEventLoop):
                     while self._ready:
                         self._turn(0)
                 except BaseException:  # Ctrl-C is this caller's, and not once more that of the next one
-                    if not begun.cancel():
+                    if not begun.cancel() and not begun.cancelled():
                         begun.exception()
                     raise
             finally:
