@@ -89,7 +89,7 @@ class Lab:
         page.evaluate(f"async () => {{ {_RESTORED} }}")
         page.evaluate(f"async () => {{ {_ONLY_WE_SAVE} }}")
         if "/tree/" in address:  # it opens a notebook by itself, which is in front once it is there
-            # Of two kernels that begin at once, the second takes the sockets of the first, as these have no ports.
+            # Before that, another one would not stay in front.
             page.evaluate(
                 f"async () => {{ {_UNTIL} const {{ shell }} = window.jupyterapp;"
                 "await until(() => shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'); }"
@@ -336,7 +336,7 @@ def jupyterlab(page: Page, folder: Path, *, on_hub: bool = False) -> Iterator[La
     kernel.write_text(json.dumps(get_kernel_dict() | _FORKED))
     folders = {
         "JUPYTERLAB_SETTINGS_DIR": settings, "JUPYTERLAB_WORKSPACES_DIR": folder / "workspaces",
-        "JUPYTER_RUNTIME_DIR": folder / "runtime", "JUPYTER_CONFIG_DIR": folder / "config",
+        "JUPYTER_CONFIG_DIR": folder / "config",
         "IPYTHONDIR": folder / "ipython", "JUPYTER_PATH": folder / "data",
     }  # fmt: skip
     token = secrets.token_hex(16)
@@ -360,9 +360,10 @@ def jupyterlab(page: Page, folder: Path, *, on_hub: bool = False) -> Iterator[La
 def _running(command: list[str], environment: dict[str, str]) -> Iterator[tuple[str, list[str]]]:
     # Gives the address that the server tells, and the lines of its terminal so far.
     said: list[str] = []
-    kernels = ["--KernelManager.transport=ipc", f"--KernelManager.ip={place()}"]
+    # Each kernel's sockets lie beside its connection file: in one place, a kernel that ends may take another's with it.
+    sockets, environment = "--KernelManager.transport=ipc", environment | {"JUPYTER_RUNTIME_DIR": place()}
     with program(
-        [*command, *kernels], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*command, sockets], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as server:
         assert server.stdout is not None
         address: Future[str] = Future()
