@@ -297,7 +297,7 @@ class LoopbackServer:
         config = uvicorn.Config(
             app, http=Connection, loop="asyncio" if certificate else "auto",  # others do not ask our socket to accept
             # As many are accepted before the first is refused, and before those that were refused are closed.
-            backlog=min(_BACKLOG, SHARE_OF_FILES // 2), ssl_certfile=certificate, lifespan="on", ws="none",
+            backlog=min(_BACKLOG, SHARE_OF_FILES // 2), ssl_certfile=certificate, lifespan="auto", ws="none",
             log_config=None, access_log=False, proxy_headers=False, server_header=False, timeout_graceful_shutdown=1,
             timeout_keep_alive=30,  # longer than httpx keeps one, whose next request would meet its end
         )  # fmt: skip

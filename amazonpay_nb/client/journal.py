@@ -8,13 +8,14 @@ import json
 import logging
 import os
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
@@ -69,8 +70,9 @@ os.register_at_fork(after_in_child=_unlock)
 class Journal:
     """An append-only record of a run, or of its latest *limit* entries; appending is safe from several threads.
 
-    A *file* takes each entry as it comes, as a line of JSON; see `export`.  A rewind adds a line with its length.
-    What cannot be written is logged, and the journal itself goes on.
+    A *file* takes each entry as it comes, as a line of JSON; see `export`.  A rewind adds a line with its length and
+    the hashes of the lines that it takes back, as several journals may share a file.  What cannot be written is logged,
+    and the journal itself goes on.
     """
 
     def __init__(
@@ -112,7 +114,7 @@ class Journal:
             start, self._cut = "\n" * self._cut, True
             try:
                 with self._file.open("a", encoding="utf-8") as file:
-                    file.write(f"{start}{json.dumps(line(), ensure_ascii=False)}\n")
+                    file.write(f"{start}{_json(line())}\n")
                 self._cut = False
             except (OSError, ValueError) as error:
                 _LOG.warning("%s lacks an entry of the journal: %s.", self._file, type(error).__name__)
@@ -123,7 +125,7 @@ class Journal:
 
         A line that was cut, as on a full disk, is left out, and a warning names it.
         """
-        rows, cut = list[dict[str, Any] | None](), list[int]()
+        rows, places, cut = list[dict[str, Any] | None](), defaultdict[str, list[int]](list), list[int]()
         try:
             if file.is_symlink() or not file.is_file() or file.stat().st_size > _LARGEST:
                 raise ValueError("whoever made a folder may have put anything in the place of a journal")
@@ -134,11 +136,15 @@ class Journal:
                     line = json.loads(text)
                 except ValueError:
                     cut.append(number)
-                    rows.append(None)  # a rewind counts it
+                    rows.append(None)  # a rewind without hashes counts it
                     continue
                 if line["kind"] == "rewind":
-                    del rows[max(len(rows) - line["entries"], 0) :]
+                    for place in [places[row].pop() for row in line.get("lines", ()) if places[row]]:
+                        rows[place] = None
+                    if "lines" not in line:
+                        del rows[max(len(rows) - line["entries"], 0) :]
                 else:
+                    places[_hash(text)].append(len(rows))
                     rows.append({to_snake(name): value for name, value in line.items() if name != "kind"})
             if len(cut) == len(lines):
                 raise ValueError("no line is an entry")
@@ -147,7 +153,7 @@ class Journal:
             if cut:
                 _LOG.warning("%s lacks entries that were cut, in line %s.", file, ", ".join(map(str, cut)))
             return cls(entries=kept)
-        except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
             advice = "Delete it, or run the notebook again."
             raise ConfigurationError(f"{file} is no journal of a run.", advice=advice) from None
 
@@ -158,10 +164,9 @@ class Journal:
     def rewind(self, length: int) -> None:
         """Forget the entries after the first *length*."""
         with self._lock:
-            if len(self._entries) > length:
-                self._write(lambda: {"kind": "rewind", "entries": len(self._entries) - length})
-            while len(self._entries) > length:
-                self._entries.pop()
+            if gone := [self._entries.pop() for _ in range(length, len(self._entries))]:
+                lines = (_hash(_json(_exported(entry)).encode(errors="replace")) for entry in gone)
+                self._write(lambda: {"kind": "rewind", "entries": len(gone), "lines": [*lines]})
             self.known = self._knowledge()
 
     def since(self, start: int) -> "Journal":
@@ -212,6 +217,14 @@ class Journal:
     def export(self) -> list[dict[str, Any]]:
         """Return every entry as JSON data, with Amazon's spelling of names (camelCase) and times in ISO 8601."""
         return [_exported(entry) for entry in self]
+
+
+def _json(line: dict[str, Any]) -> str:
+    return json.dumps(line, ensure_ascii=False)
+
+
+def _hash(line: bytes) -> str:
+    return sha256(line).hexdigest()[:16]
 
 
 def _exported(entry: Exchange | Step) -> dict[str, Any]:

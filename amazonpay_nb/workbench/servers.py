@@ -6,10 +6,14 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from amazonpay_nb.loopback import Guard, serve
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.shop import Arrival, Attempt, Shop
 from amazonpay_nb.shop.attempt import ARRIVALS
+from amazonpay_nb.texts import page_headers
 from amazonpay_nb.workbench.kernel import cells, repeatable
 from amazonpay_nb.workbench.show.blocks import render
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 class OwnServer:
@@ -23,7 +27,7 @@ class OwnServer:
         self._app, self._shop = app, shop
         self._attempts: dict[str, Attempt] = {}
         self._back: set[tuple[str, Arrival]] = set()  # tokens and arrivals with a session
-        self._cells = cells()
+        self._cells = redact(cells())
         self._server = serve(Guard(self._answer)).start()
         self.url, self.close = self._server.url, self._server.stop
 
@@ -39,7 +43,7 @@ class OwnServer:
         routes = getattr(self._app, "routes", ())  # of Starlette's; another application answers for itself
         if scope.get("path") == "/" and routes and all(route.matches(scope)[0] is Match.NONE for route in routes):
             page = render("own_server.html.j2", routes=routes, cells=self._cells)
-            await HTMLResponse(page)(scope, receive, send)
+            await HTMLResponse(page, headers=page_headers(_POLICY))(scope, receive, send)
             return
         kind, _, token = scope.get("path", "").strip("/").partition("/")
         arrival = Arrival.read(kind, QueryParams(scope.get("query_string", b"")))

@@ -96,7 +96,9 @@ class CallPanel(BenchPanel):
             reason = obstacle(kind, object_id, thing, row.title if row.acts_on else "")
             fields = (parameter(kind), *_REQUESTS.get(row.name, {}).values())
             does = reason or f"{row.method} {row.path}"
-            yield Action(to_snake(row.name), row.title, partial(self._call, kind, row), not reason, does, fields)
+            # A press is for what the panel shows, though a newer object may be there by then.
+            do = partial(self._call, kind, row, object_id)
+            yield Action(to_snake(row.name), row.title, do, not reason, does, fields)
 
     def fields(self, names: Iterable[str], kinds: Iterable[Kind]) -> tuple[Field, ...]:
         """Return fields by their names, each once, and simulations for the calls about objects of these *kinds*."""
@@ -115,11 +117,11 @@ class CallPanel(BenchPanel):
     def _choice(self, kind: Kind) -> dict[str, str]:
         ids, states = self._ids(kind), self._wb.journal.known.states()
         newest = {"": "the newest" if ids else "none yet"}
-        return newest | {name: f"{name} {states.get(name, '')}".strip() for name in reversed(ids)}
+        # A drop-down list sends the place of what is chosen: a new object takes nobody else's.
+        return newest | {name: f"{name} {states.get(name, '')}".strip() for name in ids}
 
-    def _call(self, kind: Kind, operation: Operation, **values: Value) -> Any:
-        client = self._wb.client
-        object_id, _ = self.current(kind, values)
+    def _call(self, kind: Kind, operation: Operation, shown: str, **values: Value) -> Any:
+        client, object_id = self._wb.client, str(values.get(parameter(kind), "")) or shown
         request = self._request(operation, object_id, values)
         if operation.name == "createCharge":  # the guide's way: Get Charge Permission first
             return charge(client, object_id, request.pop("charge_amount"), **request)
@@ -226,10 +228,10 @@ class Desk(CallPanel):
             fields = (*action.fields, _LOSE) if "idempotency_key" in action.fields else action.fields
             yield action._replace(fields=fields)
 
-    def _call(self, kind: Kind, operation: Operation, **values: Value) -> Any:
+    def _call(self, kind: Kind, operation: Operation, shown: str, **values: Value) -> Any:
         if values.pop(_LOSE, False):
             self._wb.director.inject_fault(operation.name, "drop-after-commit", times=ATTEMPTS)
-        return super()._call(kind, operation, **values)
+        return super()._call(kind, operation, shown, **values)
 
     def again(self) -> Any:
         """Send the last undecided request about money again, under its key, unless the journal masks a part of it."""

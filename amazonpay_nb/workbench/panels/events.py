@@ -74,7 +74,7 @@ class NotificationPanel(BenchPanel):
         announced = self._wb.director.announced() if self._wb.close.alive else "The workbench is closed."
         if isinstance(announced, str):
             return View("Notifications", (announced,))
-        ids = {row.object_id: row.object_id for row in reversed(announced)}
+        ids = {row.object_id: row.object_id for row in announced}
         received = tuple(self.inbox.received) if self.inbox else ()  # more may arrive meanwhile
         numbered = {str(n): f"{n}. {row.get('MessageId', '')}" for n, row in enumerate(received, start=1)}
         options = {"message": {"": "the latest"} | numbered, "kind": _DRILLS, "object_id": {"": "the newest"} | ids}
@@ -86,7 +86,7 @@ class NotificationPanel(BenchPanel):
         if received:
             number = str(choose(fields, chosen)["message"])
             body.append(show(redact(received[int(number) - 1 if number else -1]), title="What arrived, as JSON"))
-        director, newest = self._wb.director, next(iter(ids), "")
+        director, newest = self._wb.director, announced[-1].object_id if announced else ""
         actions = (
             action_of("listen", self.listen, self.inbox is None),
             action_of("work", self.work, bool(self.inbox and self.inbox.waiting)),

@@ -8,19 +8,23 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from html import escape
 from typing import Any
 
 import ipywidgets as w
-from IPython import get_ipython
 
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.workbench import kernel
 from amazonpay_nb.workbench.hosted_page import HostedPage
-from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Value, View, choose, look, render
+from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Value, View, act, choose, look, render
 from amazonpay_nb.workbench.show.blocks import render as fill
 
 # Seconds after an answer in which a press is none of somebody who has read it, but the second one of a double click.
 AGAIN = 0.7
 _KEYS = {"idempotency_key", "under_a_new_key"}  # fields of the actions that may move money
+# Seconds after which a message has waited for a busy kernel, and in which what was held back meanwhile arrives.
+LATE, HELD_BACK = 0.5, 1.0
 _JUPYTER = "jp-RenderedHTMLCommon"  # tables, code and links look as in any other output
 _BUSY = '<div role="status">Working …</div>'
 _BUTTON = '<button type="button" class="amazonpay-copy">Copy</button>'
@@ -30,17 +34,17 @@ _IN_VIEW = "<style onload=\"this.parentElement.scrollIntoView({block:'nearest'})
 class Form:
     """The ipywidget of the view that *look* makes for what the fields say; *press* starts an action."""
 
-    view: View
-
-    def __init__(self, look: Callable[[Chosen], View], press: Callable[[str, Chosen], object]) -> None:
+    def __init__(self, look: Callable[[Chosen], View], press: Callable[[str, Callable[[], Any]], object]) -> None:
         self._look, self._press = look, press
         self._fields: dict[str, _FieldRow] = {}
+        self._shown = View(""), self._fields
         self._actions: dict[str, _ActionRow] = {}
         self._lock = threading.RLock()  # a click's thread and the kernel both render
         self._busy: object = None  # the action that is under way
         self._rendering = False
         self._latest: object = None  # what was pressed last, and with which values
-        self._ended, self._delay = 0.0, math.inf
+        self._ended = self._caught_up = 0.0  # when an action has ended, and when a message was found to be late
+        kernel.keep_time()
         self._head, self._tracker, self._page = _html(_JUPYTER), _html(_JUPYTER), _html(_JUPYTER)
         self._stay: object = None
         self._answer = _html(_JUPYTER, tabbable=True).add_class("amazonpay-said")
@@ -53,22 +57,33 @@ class Form:
         self.render()
 
     @property
+    def view(self) -> View:
+        """What is on view."""
+        return self._shown[0]
+
+    @property
     def chosen(self) -> Chosen:
         """What the fields say now."""
         return {name: row.value for name, row in self._fields.items()}
+
+    def call(self, name: str) -> "partial[Any]":
+        """Return an action as it is on view, with what its fields say now: what is typed later is for the next one."""
+        view, rows = self._shown
+        return partial(act, view, name, **{field: rows[field].value for field in view.action(name).fields})
 
     def render(self) -> None:
         """Follow the view."""
         with self._lock:
             self._rendering = True
             try:
-                self.view = self._look(self.chosen)
-                self._head.value = fill("form.html.j2", title=self.view.title)
-                self._show_body(list(self.view.body))
-                self._show_fields(self.view.fields)
-                self._show_actions(self.view.actions)
-                self._links.outputs = _linked(self.view.links)
-                self._show_page(self.view.page)
+                view = self._look(self.chosen)
+                self._head.value = fill("form.html.j2", title=view.title)
+                self._show_body(list(view.body))
+                self._show_fields(view)
+                self._show_actions(view.actions)
+                self._links.outputs = _linked(view.links)
+                self._show_page(view.page)
+                self._shown = view, self._fields
             finally:
                 self._rendering = False
 
@@ -87,23 +102,21 @@ class Form:
             part.value = _wrapping(render([thing]).html)
         self._body.children = parts
 
-    def _show_fields(self, fields: Sequence[Field]) -> None:
+    def _show_fields(self, view: View) -> None:
         current, old = self.chosen, self._fields
-        values = choose(fields, current)
-        # These are sent when they are left: while the kernel is busy, ipywidgets holds back what follows the first key,
-        # and no press.
-        whole = {name for action in self.view.actions if _KEYS.intersection(action.fields) for name in action.fields}
+        values = choose(view.fields, current)
+        whole = {name for action in view.actions if _KEYS.intersection(action.fields) for name in action.fields}
         self._fields = {
             field.name: old.get(field.name) or _FieldRow(field, self._input_changed, field.name in whole)
-            for field in fields
+            for field in view.fields
         }
-        for field in fields:
+        for field in view.fields:
             self._fields[field.name].show(field, values[field.name], current.get(field.name))
         self._choices.children = [row.box for row in self._fields.values()]
 
     def _show_actions(self, actions: Sequence[Action]) -> None:
-        old = self._actions
-        self._actions = {action.name: old.get(action.name) or _ActionRow(action, self._pressed) for action in actions}
+        old, press = self._actions, self._pressed
+        self._actions = {action.name: old.get(action.name) or _ActionRow(action.name, press) for action in actions}
         for action in actions:
             self._actions[action.name].show(action, self._busy is not None)
         self._buttons.children = [row.box for row in self._actions.values()]
@@ -113,16 +126,22 @@ class Form:
         with self._lock:
             if not self._rendering:
                 self.render()
+                self._is_late()
 
-    def _pressed(self, action: Action) -> None:
-        # A press waits while a cell runs; the smallest delay is what the browser's clock differs from ours.
-        made, now = _made(), time.time()
-        self._delay = min(self._delay, now - made)
-        pressed = action.name, {name: self.chosen[name] for name in action.fields}
-        twice = pressed == self._latest and made + self._delay < self._ended + AGAIN
-        if not (twice and _KEYS.intersection(action.fields)):  # each press has a key of its own, and moves money again
-            self._latest, self._ended = pressed, math.inf
-            self._press(*pressed)  # what is typed after it is for the next one
+    def _is_late(self) -> bool:
+        # ipywidgets holds back what follows a field's first change until that one was handled, and no press.
+        if time.time() - kernel.made() > LATE:
+            self._caught_up = time.time()
+        return time.time() < self._caught_up + HELD_BACK
+
+    def _pressed(self, name: str) -> None:
+        do, made, late = self.call(name), kernel.made(), self._is_late()
+        pressed = name, do.keywords
+        twice = pressed == self._latest and made < self._ended + AGAIN
+        if twice and _KEYS.intersection(do.keywords):
+            return  # each press has a key of its own, and moves money again
+        self._latest, self._ended = (None, 0.0) if late else (pressed, math.inf)
+        self._press(name, _refuse if late else do)
 
     def begin(self) -> object:
         """Gray out every button and return what ends that, or None where another action is under way."""
@@ -177,10 +196,10 @@ class _FieldRow:
 
 
 class _ActionRow:
-    def __init__(self, action: Action, press: Callable[[Action], object]) -> None:
+    def __init__(self, name: str, press: Callable[[str], None]) -> None:
         self.button = in_order(w.Button(layout=w.Layout(width="auto", min_width="12em")))
         self._reason = _html("amazonpay-hint")
-        self.button.add_class(f"amazonpay-action-{action.name}").on_click(lambda _: press(action))
+        self.button.add_class(f"amazonpay-action-{name}").on_click(lambda _: press(name))
         self.box = w.HBox([self.button, self._reason]).add_class("amazonpay-row")
 
     def show(self, action: Action, busy: bool) -> None:
@@ -213,10 +232,11 @@ def in_order(widget: Any) -> Any:
     return widget
 
 
-def _made() -> float:
-    # When the message that the kernel handles was made, by the browser's clock; now, outside of a kernel.
-    message: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)()
-    return float(getattr(message.get("header", {}).get("date"), "timestamp", time.time)())
+def _refuse() -> None:
+    problem = "The kernel was busy when you pressed, so that it may not have known all that the page showed."
+    error = ConfigurationError(problem, advice="Look at what the fields say now, and press again.")
+    error.idempotency_advice = "Yes: nothing was done."
+    raise error
 
 
 def _html(name: str, *, tabbable: bool | None = None) -> Any:

@@ -14,18 +14,18 @@ import asyncio
 import inspect
 import logging
 import threading
-import time
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from amazonpay_nb.client.journal import Journal, own_exchanges
+from amazonpay_nb.emulator.remote import ControlError
 from amazonpay_nb.errors import AmazonPayError, ConfigurationError
+from amazonpay_nb.workbench import kernel
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
-from amazonpay_nb.workbench.kernel import SIGNED, repeatable
 from amazonpay_nb.workbench.panels.view import Chosen, Value, View, act, explain, look, render, report_on, static
 from amazonpay_nb.workbench.show.blocks import Table
 
@@ -55,7 +55,7 @@ class Panel(ABC):
         self.report: tuple[Any, ...] = ()
         self.outcome: Any = None
         self._form: Form | None = None
-        self._followed = False
+        self._displays, self._gone = 0, threading.Event()
 
     @abstractmethod
     def view(self, chosen: Chosen) -> View:
@@ -129,30 +129,37 @@ class Panel(ABC):
         still = static(self.view(self.chosen), self.report)._repr_mimebundle_()
         if not self.live:
             return still
-        if not self._followed:
-            self._followed = True
-            # A thread of its own, because a request that waits holds up the kernel's; it ends with the panel.
-            follow = (weakref.ref(self), self.mark())
+        kernel.replace(self._leave)
+        self._displays += 1
+        if self._displays == 1:
+            self._gone = threading.Event()
+            # A thread of its own, because a request that waits holds up the kernel's; it ends with the last display.
+            follow = (weakref.ref(self), self.mark(), self._gone)
             threading.Thread(target=_follow_run, args=follow, name="panel: follow", daemon=True).start()
         # A saved notebook keeps the static form, for where there is no kernel behind the widget any more.
         live: dict[str, Any] = self.widget._repr_mimebundle_()
         return still | live | still
 
-    def press(self, name: str, values: Chosen | None = None) -> threading.Thread:
+    def _leave(self) -> None:
+        self._displays -= 1
+        if not self._displays:
+            self._gone.set()
+
+    def press(self, name: str, do: Callable[[], Any] | None = None) -> threading.Thread:
         """Start an action with what the form says now, as a click does; returns the thread that it runs in."""
-        values = self.form.chosen if values is None else values
-        thread = threading.Thread(target=self._run, args=(name, values), name=f"panel: {name}", daemon=True)
+        do = do or self.form.call(name)
+        thread = threading.Thread(target=self._run, args=(do,), name=f"panel: {name}", daemon=True)
         thread.start()
         return thread
 
-    def _run(self, name: str, values: Chosen) -> None:
+    def _run(self, do: Callable[[], Any]) -> None:
         form = self.form
         if (action := form.begin()) is None:
             return  # one at a time: a second click of an impatient person does nothing
         answer = _answer("Something unexpected went wrong; the kernel's log has the details.", failed=True)
         try:
             with self._reporting():
-                outcome = act(form.view, name, **values)
+                outcome = do()
                 if inspect.iscoroutine(outcome):
                     # What the action has prepared is on view while it waits; a thread may have its own event loop.
                     form.end(action, _answer(_ON_PAGE))
@@ -162,6 +169,9 @@ class Panel(ABC):
         except AmazonPayError as error:
             self.outcome = error
             answer = _answer(error, failed=True)
+        except ControlError as error:
+            self.outcome = error
+            answer = _answer(str(error), failed=True)
         finally:
             with look():
                 answer += render(self.report).html
@@ -186,7 +196,7 @@ class BenchPanel(Panel):
 
     def repeatable(self, text: str) -> str:
         """Return a text that is signed or sent as every run would show it, unless a person reads it."""
-        return text if self.live else repeatable(text, SIGNED)
+        return text if self.live else kernel.repeatable(text, kernel.SIGNED)
 
     def mark(self) -> object:
         """Return a mark that changes with the keys, the time, what the shop hears and the buyer's place as well."""
@@ -261,9 +271,9 @@ def _answer(outcome: Any, *, failed: bool = False) -> str:
     return f"<div {look}>{render(parts).html}</div>"
 
 
-def _follow_run(panel: "weakref.ref[Panel]", latest: object) -> None:
+def _follow_run(panel: "weakref.ref[Panel]", latest: object, gone: threading.Event) -> None:
     problem = ""
-    while (shown := panel()) is not None:
+    while not gone.is_set() and (shown := panel()) is not None:
         try:
             if (now := shown.mark()) != latest:
                 shown.refresh()
@@ -273,4 +283,4 @@ def _follow_run(panel: "weakref.ref[Panel]", latest: object) -> None:
                 _LOG.exception("A look at the run failed, and is tried again.")
             problem = repr(error)
         del shown
-        time.sleep(PAUSE)
+        gone.wait(PAUSE)

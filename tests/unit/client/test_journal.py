@@ -713,6 +713,19 @@ def test_a_file_gives_the_journal_back(tmp_path: Path) -> None:
     assert read.totals() == written.totals()
 
 
+def test_each_of_two_journals_takes_back_its_own_lines(tmp_path: Path) -> None:
+    """All workbenches of a notebook write into one file, and a fork of one is none of another."""
+    file = tmp_path / "run.jsonl"
+    america, europe = Journal(file=file), Journal(file=file)
+    america.step(BUYER, SHOP_PAGE, "opens", NOON)
+    europe.step(BUYER, SHOP_PAGE, "opens", NOON)
+    america.step(BUYER, SHOP_PAGE, "pays, and it is undone", NOON)
+    europe.record(charge("createCharge", "Captured", captured="22.00"))
+    america.rewind(1)
+    europe.step(BUYER, SHOP_PAGE, "leaves", NOON)
+    assert list(Journal.read(file)) == [*america, *europe]
+
+
 def test_a_file_of_somebody_else_gives_nothing_away(tmp_path: Path) -> None:
     """What a run would have masked is masked when it is read, before anything is made from it."""
     forged = {"kind": "exchange", "at": "2026-01-15T12:00:00Z", "operation": "getBuyer", "method": "GET"}

@@ -6,6 +6,7 @@ import inspect
 import os
 import stat
 from collections.abc import Coroutine, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,28 +116,24 @@ wb
 ASK = "import httpx\nprint(httpx.get(first.shop.url + '/account').status_code)"
 
 
+def _run(client: Any, code: str, cell: str) -> str:
+    """Run a cell as JupyterLab does, with its id; returns what it printed, or the name of its error."""
+    content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
+    message = client.session.msg("execute_request", content, metadata={"cellId": cell})
+    client.shell_channel.send(message)
+    printed, state = "", ""
+    while state != "idle":
+        heard = client.get_iopub_msg(PATIENCE)
+        if heard["parent_header"].get("msg_id") == message["header"]["msg_id"]:  # a slow kernel was asked twice
+            printed += heard["content"].get("text", "") + heard["content"].get("ename", "")
+            state = heard["content"].get("execution_state", "")
+    return printed
+
+
 def test_a_cell_that_runs_again_replaces_its_workbench_and_no_other() -> None:
     """Jupyter keeps what a cell displayed, so nobody else would ever close it."""
     with kernel() as (_, client):
-
-        def run(code: str, cell: str) -> str:
-            content = {
-                "code": code,
-                "silent": False,
-                "store_history": True,
-                "user_expressions": {},
-                "allow_stdin": False,
-            }
-            message = client.session.msg("execute_request", content, metadata={"cellId": cell})
-            client.shell_channel.send(message)
-            printed, state = "", ""
-            while state != "idle":
-                heard = client.get_iopub_msg(PATIENCE)
-                if heard["parent_header"].get("msg_id") == message["header"]["msg_id"]:  # a slow kernel was asked twice
-                    printed += heard["content"].get("text", "") + heard["content"].get("ename", "")
-                    state = heard["content"].get("execution_state", "")
-            return printed
-
+        run = partial(_run, client)
         assert run(CELL, "a") == run("first = wb", "b") == run(CELL, "c") == ""
         assert run(ASK, "d") == "200\n"
         assert run(CELL, "c") == ""
@@ -145,6 +142,32 @@ def test_a_cell_that_runs_again_replaces_its_workbench_and_no_other() -> None:
         assert run(ASK, "d") == "ConnectError"
         assert run("first = workbench.open()\n" + CELL, "e") == ""
         assert run(ASK, "d") == "200\n", "a cell may open two"
+
+
+PANEL = """
+from threading import enumerate as threads
+from amazonpay_nb import workbench
+from amazonpay_nb.workbench.panels.events import ClockPanel
+
+wb = workbench.open(buyer="you")
+clock = ClockPanel(wb)
+clock
+"""
+FOLLOW = "follow = [each for each in threads() if each.name == 'panel: follow']\nprint(len(follow))"
+ENDS = f"follow[0].join({PATIENCE})\nprint(follow[0].is_alive())"
+
+
+def test_a_panel_is_followed_as_long_as_a_cell_shows_it() -> None:
+    """Else each run of a cell would leave a thread that looks at an earlier run three times a second."""
+    with kernel() as (_, client):
+        run = partial(_run, client)
+        assert run(PANEL, "a") == run("clock", "b") == ""
+        assert run(FOLLOW, "c") == "1\n"
+        assert run(PANEL, "a") == ""
+        assert run(FOLLOW, "c") == "2\n", "the second cell shows the first panel still"
+        assert run("clock", "b") == ""
+        assert run(ENDS, "c") == "False\n"
+        assert run(FOLLOW, "c") == "1\n"
 
 
 def test_without_keys_there_is_no_client(wb: Workbench) -> None:

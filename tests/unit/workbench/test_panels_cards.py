@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -403,7 +403,7 @@ def test_a_card_shows_the_chosen_object_else_the_newest(wb: Workbench) -> None:
 
 
 def test_a_session_that_nobody_finished_is_not_the_first_that_is_seen(wb: Workbench) -> None:
-    """The newest of the others is; where there is none, the newest after all; in the list, the newest stands first."""
+    """The newest of the others is; where there is none, the newest after all; in the list, each keeps its place."""
     session = KINDS["Checkout Session"]
 
     def expired(number: str) -> Exchange:
@@ -419,7 +419,7 @@ def test_a_session_that_nobody_finished_is_not_the_first_that_is_seen(wb: Workbe
     view = Card(wb, session).view({})
     assert view.title == "Checkout Session S-1"
     field = next(field for field in view.fields if field.name == "checkout_session_id")
-    assert [*field.options] == ["", "S-2", "S-1", "S-0"]
+    assert [*field.options] == ["", "S-0", "S-1", "S-2"]
 
 
 def test_a_charge_says_what_was_refunded_after_its_newest_answer(desk: Desk, wb: Workbench) -> None:
@@ -711,6 +711,43 @@ def test_a_double_click_sends_again_once_under_a_new_key(
     assert len(desk.journal.known.ids("Charge")) == 2
 
 
+def test_each_press_sends_again_what_is_on_view_by_then(
+    desk: Desk, wb: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The latest exchange is another one each time, with a body of its own."""
+    monkeypatch.setattr(form, "AGAIN", 0)
+    desk.act("create_charge")
+    wire = WirePanel(wb, show="again")
+    for number in (2, 3):
+        fill(wire, {"under_a_new_key": True})
+        part_of(wire, "amazonpay-action-send").click()
+        [one.join() for one in threading.enumerate() if one.name == "panel: send"]
+        assert len(desk.journal.known.ids("Charge")) == number
+
+
+def test_a_press_is_for_the_object_that_is_on_view(desk: Desk, wb: Workbench) -> None:
+    """A cell has made another charge since the card was drawn, which nobody has seen yet."""
+    seen = desk.act("create_charge", capture_now=False).charge_id
+    card = Card(wb, KINDS["Charge"])
+    assert card.widget
+    new = desk.act("create_charge", capture_now=False).charge_id
+    part_of(card, "amazonpay-action-capture_charge").click()
+    [one.join() for one in threading.enumerate() if one.name == "panel: capture_charge"]
+    assert wb.journal.known.states()[seen] == "Captured"
+    assert wb.journal.known.states()[new] == "Authorized"
+
+
+def test_what_is_chosen_keeps_its_place_in_the_list(desk: Desk) -> None:
+    """The page sends the place alone, and a charge may be made before it arrives."""
+    first = desk.act("create_charge", capture_now=False).charge_id
+    desk.act("create_charge", capture_now=False)
+    choice = part_of(desk, "amazonpay-field-charge_id")
+    place = [value for _, value in choice.options].index(first)
+    desk.act("create_charge", capture_now=False)
+    choice.set_state({"index": place})
+    assert (choice.value, len(choice.options)) == (first, 4)
+
+
 def test_what_is_typed_after_a_press_is_for_the_next_one(desk: Desk) -> None:
     """The action begins a moment later, in a thread of its own."""
     before = set(desk.journal.known.ids("Charge"))
@@ -728,6 +765,8 @@ import threading, time
 from amazonpay_nb import workbench
 from amazonpay_nb.client.guide import complete_set_up
 from amazonpay_nb.workbench.panels.cards import Desk
+from amazonpay_nb.workbench import kernel
+from amazonpay_nb.workbench.panels import form
 from amazonpay_nb.workbench.panels.form import AGAIN
 wb = workbench.open(buyer="script")
 wb.set_up_keys()
@@ -757,6 +796,58 @@ def test_a_press_that_waited_for_a_cell_was_made_before_the_answer() -> None:
         client.execute("answered(), time.sleep(AGAIN)")
         client.shell_channel.send(messages[1])
         assert tell("", charges="answered()") == {"charges": "1"}
+
+
+def test_a_press_that_had_to_wait_is_none() -> None:
+    """JupyterLab holds back what is typed after the first key in a busy kernel, and sends a press at once."""
+    with kernel() as (_, client):
+        execute = partial(client.execute, reply=True, timeout=PATIENCE)
+        row = "desk.form._actions['create_charge']"
+        parts = {"amount": "desk.form._fields['amount'].input.comm.comm_id", "button": f"{row}.button.comm.comm_id"}
+        found = execute(AT_A_DESK, user_expressions=parts)["content"]["user_expressions"]
+
+        def does(part: str, data: dict[str, Any]) -> None:
+            comm = ast.literal_eval(found[part]["data"]["text/plain"])
+            client.shell_channel.send(client.session.msg("comm_msg", {"comm_id": comm, "data": data}))
+
+        def says(amount: str) -> None:
+            does("amount", {"method": "update", "state": {"value": amount}, "buffer_paths": []})
+
+        def press() -> str:
+            does("button", {"method": "custom", "content": {"event": "click"}})
+            asked = {"said": "answered(), 'The kernel was busy' in str(desk.outcome)"}
+            answer = execute("", user_expressions=asked)["content"]["user_expressions"]
+            return str(answer["said"]["data"]["text/plain"])
+
+        client.execute("time.sleep(2 * form.LATE)")
+        says("2")
+        assert press() == "(0, True)"
+        says("25.50")  # what was held back
+        assert press() == "(0, True)", "there may be more on its way"
+        execute("time.sleep(form.HELD_BACK)")
+        assert press() == "(1, False)"
+        charge = execute("", user_expressions={"amount": "desk.outcome.charge_amount.amount"})["content"]
+        assert charge["user_expressions"]["amount"]["data"]["text/plain"] == "'25.50'"
+
+
+@pytest.mark.parametrize("ahead", [-3600, 3600])
+def test_another_clock_is_no_wait(ahead: int) -> None:
+    """Somebody's browser is an hour behind the hub, or ahead of it; the kernel has learned it from a cell."""
+    with kernel() as (_, client):
+        execute = partial(client.execute, reply=True, timeout=PATIENCE)
+        found = execute(AT_A_DESK, user_expressions={"button": "button.comm.comm_id"})["content"]["user_expressions"]
+
+        def send(kind: str, content: dict[str, Any]) -> None:
+            message = client.session.msg(kind, content)
+            message["header"] |= {"date": message["header"]["date"] + timedelta(seconds=ahead), "session": "elsewhere"}
+            client.shell_channel.send(message)
+
+        execute("kernel._IDLE = 0")
+        send("execute_request", {"code": "pass", "silent": False})
+        comm = ast.literal_eval(found["button"]["data"]["text/plain"])
+        send("comm_msg", {"comm_id": comm, "data": {"method": "custom", "content": {"event": "click"}}})
+        charges = execute("", user_expressions={"charges": "answered()"})["content"]["user_expressions"]["charges"]
+        assert charges["data"]["text/plain"] == "1"
 
 
 def test_a_press_does_not_overtake_what_was_typed_before_it() -> None:

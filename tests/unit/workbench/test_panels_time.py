@@ -66,6 +66,14 @@ def test_what_is_no_time_is_refused(wb: Workbench, days: str, hours: str) -> Non
     assert wb.director.passed == []
 
 
+def test_what_the_emulator_refuses_is_shown(wb: Workbench) -> None:
+    """Not that something unexpected went wrong."""
+    clock = ClockPanel(wb)
+    clock.form._fields["days"].input.value = "4000000"
+    clock.press("advance").join()
+    assert "the clock cannot be advanced beyond the year 9000" in clock.form._answer.value
+
+
 def test_time_that_a_cell_lets_pass_is_on_the_clock(wb: Workbench) -> None:
     """Whoever moves it."""
     clock = ClockPanel(wb)

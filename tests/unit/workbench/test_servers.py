@@ -12,6 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from amazonpay_nb import show, workbench
 from amazonpay_nb.client.button import express_payload, set_up_payload, sign_button
@@ -108,6 +109,7 @@ def test_its_address_says_which_routes_it_has(wb: Workbench) -> None:
     server = wb.serve(Starlette(routes=routes))
     page = httpx.get(f"{server.url}/")
     assert page.status_code == 200
+    assert page.headers["content-security-policy"].startswith("default-src 'none'; ")
     assert "<code>GET /result/{token}</code>, answered by <code>come_back</code>" in page.text
     assert "<code>POST /&lt;orders&gt;</code>" in page.text
     assert httpx.get(f"{server.url}/result/7").text == "7"
@@ -116,11 +118,21 @@ def test_its_address_says_which_routes_it_has(wb: Workbench) -> None:
     assert httpx.get(wb.serve(GZipMiddleware(Starlette(routes=routes))).url).status_code == 404
 
 
+def test_an_application_needs_no_lifespan(wb: Workbench) -> None:
+    """Django's has none, and says so by an error; ASGI wants a server to go on."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        await PlainTextResponse("bare")(scope, receive, send)
+
+    assert httpx.get(wb.serve(application).url).text == "bare"
+
+
 def test_it_names_the_cell_that_has_made_it() -> None:
     """By its number and its lines."""
     make = "from amazonpay_nb import workbench\nfrom starlette.applications import Starlette\n"
     make += "from starlette.routing import Route\nwb = workbench.open()"
-    serve = "server = wb.serve(Starlette(routes=[Route('/paid', print)]))  # <mine>"
+    serve = "buyerToken = 'tok_4f9c2e7a5b1d'\nserver = wb.serve(Starlette(routes=[Route('/paid', print)]))  # <mine>"
     read = "import urllib.request as web; print(web.urlopen(server.url).read().decode())"
     cells = [new_code_cell(source) for source in (make, serve, read)]
     NotebookClient(
@@ -128,6 +140,7 @@ def test_it_names_the_cell_that_has_made_it() -> None:
         shutdown_kernel="immediate",
     ).execute()  # fmt: skip
     page = cells[-1].outputs[0].text
+    assert "tok_4f9c2e7a5b1d" not in page, "everybody on the machine can open it"
     assert "Cell [2] of your notebook made it:" in page
     assert "[Route(&#x27;/paid&#x27;, print)]))  # &lt;mine&gt;</pre>" in page
 
