@@ -96,9 +96,8 @@ class CallPanel(BenchPanel):
             reason = obstacle(kind, object_id, thing, row.title if row.acts_on else "")
             fields = (parameter(kind), *_REQUESTS.get(row.name, {}).values())
             does = reason or f"{row.method} {row.path}"
-            # A press is for what the panel shows, though a newer object may be there by then.
             do = partial(self._call, kind, row, object_id)
-            yield Action(to_snake(row.name), row.title, do, not reason, does, fields)
+            yield Action(to_snake(row.name), row.title, do, not reason, does, fields, object_id)
 
     def fields(self, names: Iterable[str], kinds: Iterable[Kind]) -> tuple[Field, ...]:
         """Return fields by their names, each once, and simulations for the calls about objects of these *kinds*."""

@@ -24,7 +24,7 @@ from amazonpay_nb.workbench.show.blocks import render as fill
 AGAIN = 0.7
 _KEYS = {"idempotency_key", "under_a_new_key"}  # fields of the actions that may move money
 # Seconds after which a message has waited for a busy kernel, and in which what was held back meanwhile arrives.
-LATE, HELD_BACK = 0.5, 1.0
+LATE, HELD_BACK = 0.2, 1.0
 _JUPYTER = "jp-RenderedHTMLCommon"  # tables, code and links look as in any other output
 _BUSY = '<div role="status">Working …</div>'
 _BUTTON = '<button type="button" class="amazonpay-copy">Copy</button>'
@@ -43,7 +43,8 @@ class Form:
         self._busy: object = None  # the action that is under way
         self._rendering = False
         self._latest: object = None  # what was pressed last, and with which values
-        self._ended = self._caught_up = 0.0  # when an action has ended, and when a message was found to be late
+        self._ended = self._in_doubt = 0.0  # when an action has ended, and until when a field may say something else
+        self._turned: dict[str, float] = {}  # when an action has turned to another object by itself
         kernel.keep_time()
         self._head, self._tracker, self._page = _html(_JUPYTER), _html(_JUPYTER), _html(_JUPYTER)
         self._stay: object = None
@@ -67,16 +68,19 @@ class Form:
         return {name: row.value for name, row in self._fields.items()}
 
     def call(self, name: str) -> "partial[Any]":
-        """Return an action as it is on view, with what its fields say now: what is typed later is for the next one."""
+        """Return an action as it is on view, with what its fields say now."""
         view, rows = self._shown
         return partial(act, view, name, **{field: rows[field].value for field in view.action(name).fields})
 
-    def render(self) -> None:
-        """Follow the view."""
+    def render(self, *, by_itself: bool = False) -> None:
+        """Follow the view, for what a person does here, or *by itself*, as things have changed elsewhere."""
         with self._lock:
             self._rendering = True
             try:
-                view = self._look(self.chosen)
+                view, before = self._look(self.chosen), {action.name: action.about for action in self.view.actions}
+                if by_itself:
+                    other = [action.name for action in view.actions if before.get(action.name) != action.about]
+                    self._turned |= dict.fromkeys(other, time.time())
                 self._head.value = fill("form.html.j2", title=view.title)
                 self._show_body(list(view.body))
                 self._show_fields(view)
@@ -126,22 +130,34 @@ class Form:
         with self._lock:
             if not self._rendering:
                 self.render()
-                self._is_late()
+                self._doubt(kernel.made())
 
-    def _is_late(self) -> bool:
-        # ipywidgets holds back what follows a field's first change until that one was handled, and no press.
-        if time.time() - kernel.made() > LATE:
-            self._caught_up = time.time()
-        return time.time() < self._caught_up + HELD_BACK
+    def _doubt(self, made: float) -> None:
+        # ipywidgets holds back what follows a field's first change until the kernel has handled that, and no press.
+        if time.time() > made + LATE:
+            self._in_doubt = time.time() + HELD_BACK
 
     def _pressed(self, name: str) -> None:
-        do, made, late = self.call(name), kernel.made(), self._is_late()
+        do, made = self.call(name), kernel.made()
         pressed = name, do.keywords
+        self._doubt(made)
         twice = pressed == self._latest and made < self._ended + AGAIN
-        if twice and _KEYS.intersection(do.keywords):
-            return  # each press has a key of its own, and moves money again
-        self._latest, self._ended = (None, 0.0) if late else (pressed, math.inf)
-        self._press(name, _refuse if late else do)
+        if not (twice and _KEYS.intersection(do.keywords)):  # each press has a key of its own, and moves money again
+            self._latest, self._ended = pressed, math.inf
+            self._press(name, partial(self._do_as_shown, name, do, made))
+
+    def _do_as_shown(self, name: str, do: "partial[Any]", made: float) -> Any:
+        changed = False
+        if (wait := self._in_doubt - time.time()) > 0:
+            time.sleep(wait)
+            changed = {**self.chosen, **do.keywords} != self.chosen
+        if made > self._turned.get(name, 0.0) and not changed:
+            return do()
+        self._latest = None
+        problem = "The kernel was busy when you pressed, and did not know all that the page showed."
+        error = ConfigurationError(problem, advice="Look at what it says now, and press again.")
+        error.idempotency_advice = "Yes: nothing was done."
+        raise error
 
     def begin(self) -> object:
         """Gray out every button and return what ends that, or None where another action is under way."""
@@ -230,13 +246,6 @@ def in_order(widget: Any) -> Any:
     # all: while a cell holds up a field's thread, a press in another one would send what the field said before.
     widget.comm._reply_subshell_for = lambda data, named: named
     return widget
-
-
-def _refuse() -> None:
-    problem = "The kernel was busy when you pressed, so that it may not have known all that the page showed."
-    error = ConfigurationError(problem, advice="Look at what the fields say now, and press again.")
-    error.idempotency_advice = "Yes: nothing was done."
-    raise error
 
 
 def _html(name: str, *, tabbable: bool | None = None) -> Any:

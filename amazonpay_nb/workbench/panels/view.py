@@ -99,6 +99,7 @@ class Action(NamedTuple):
     Attributes:
         reason: Why it is not possible now; or, where it is, what it does.
         fields: Names of the fields that `do` takes as keyword arguments.
+        about: The object that it is for, unless a field names another one.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Action(NamedTuple):
     enabled: bool = True
     reason: str = ""
     fields: tuple[str, ...] = ()
+    about: str = ""
 
 
 def fields_of(panel: str, more: Mapping[str, dict[str, Any]] = {}, **words: str) -> tuple[Field, ...]:
