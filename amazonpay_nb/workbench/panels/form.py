@@ -70,7 +70,8 @@ class Form:
     def call(self, name: str) -> "partial[Any]":
         """Return an action as it is on view, with what its fields say now."""
         view, rows = self._shown
-        return partial(act, view, name, **{field: rows[field].value for field in view.action(name).fields})
+        fields = next((action.fields for action in view.actions if action.name == name), ())
+        return partial(act, view, name, **{field: rows[field].value for field in fields})
 
     def render(self, *, by_itself: bool = False) -> None:
         """Follow the view, for what a person does here, or *by itself*, as things have changed elsewhere."""

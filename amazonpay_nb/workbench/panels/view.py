@@ -154,10 +154,6 @@ class View(NamedTuple):
     page: HostedPage | None = None
     links: Mapping[str, str] = {}
 
-    def action(self, name: str) -> Action:
-        """Return the action of that name."""
-        return next(action for action in self.actions if action.name == name)
-
 
 def choose(fields: Sequence[Field], chosen: Chosen) -> dict[str, Value]:
     """Return a value for each field: the chosen one where the field has such a value, else its default."""
