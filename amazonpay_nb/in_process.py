@@ -149,6 +149,12 @@ class InProcessServer:
 
         try:
             await self.app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
+        except Exception:
+            if self._begun.is_set():
+                raise
+            self._begun.set()  # it knows no lifespan
+            while await self._moments.get() != "shutdown":
+                pass
         finally:  # nobody waits for an application that does not come up
             self._begun.set()
 

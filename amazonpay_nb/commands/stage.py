@@ -64,7 +64,7 @@ def export(notebook: str, parameters: dict[str, str], edition: str, out: Path) -
 
     STORY: see demo; with its names of the brand.  The page needs no network, runs nothing, and says what is emulated.
     A notebook that was executed before is exported as it is; one of the workbook is run first.  The last line is the
-    page's path.  Exit code: 0 the run passed, 1 it failed, 2 the page cannot be made.
+    page's path.  Exit code: 0 the run passed, 1 it failed or a cell has not run, 2 the page cannot be made.
     """
     from amazonpay_nb.stage.export import export as write_page
 

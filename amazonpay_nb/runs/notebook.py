@@ -121,9 +121,8 @@ class Notebook:
         papermill would run on with a misspelled name, so names are checked here.  A setting of the workbench that the
         notebook leaves alone is allowed, and left out.
         """
-        settings = PARAMETERS if self.opens_workbench else ()
         try:
-            check_names(texts, dict.fromkeys([*self.parameters, *settings]))
+            check_names(texts, dict.fromkeys([*self.parameters, *(PARAMETERS if self.opens_workbench else ())]))
             if texts.keys() - self.parameters:
                 self.unexecuted(texts)  # which says where one would not arrive
         except ConfigurationError as error:
@@ -158,7 +157,8 @@ def _parameters(source: str) -> Iterator[tuple[str, str, ast.expr]]:
                 ast.literal_eval(value)
                 yield name, kind, value
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                yield name, type(ast.literal_eval(value)).__name__, value
+                default = ast.literal_eval(value)  # None is no type: such a parameter takes a text
+                yield name, "str" if default is None else type(default).__name__, value
             case _:
                 raise ValueError(f"{ast.unparse(node)} is not a parameter")
 
@@ -170,7 +170,7 @@ def to_type(name: str, kind: str, text: str) -> Any:
         # A notebook is UTF-8: it takes no half character; nor is there a name in Python for infinity.
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except ValueError:
-        value = None
+        value = ...
     if type(value).__name__ != kind:
         wanted = {"str": "text in UTF-8", "bool": "true or false", "list": "a JSON list", "dict": "a JSON object"}
         raise ConfigurationError(f"parameter {name!r}: {text!r} is not {wanted.get(kind, f'a value of type {kind}')}")

@@ -17,6 +17,7 @@ from nbformat.v4 import new_notebook
 
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs import notebook as notebooks
 from amazonpay_nb.runs.failure import Failure, claims_of, failure_of
 from amazonpay_nb.runs.folder import write_whole
@@ -79,7 +80,7 @@ def finish(name: str, texts: Mapping[str, str]) -> Finished:
             failure, journal = run.failure, _journal(folder.path / file.name)
     else:
         document, journal = notebooks.without_secrets(notebook.document), _journal(file)
-        failure = failure_of(document)
+        failure = failure_of(document) or _left_alone(document)
     chosen = {key: str(value) for key, value in notebooks.settings_of(document).items() if notebook.opens_workbench}
     settings = {key: parameter.default for key, parameter in PARAMETERS.items()} | chosen
     check_values({key: settings[key] for key in ("environment", "region", "merchant_name", "merchant_color")})
@@ -90,8 +91,18 @@ def finish(name: str, texts: Mapping[str, str]) -> Finished:
 def _has_run(notebook: notebooks.Notebook) -> bool:
     if notebook.path.resolve().parent == notebooks.notebook_folder().resolve():
         return False  # its outputs are those of the repository
-    cells = [cell for cell in notebook.document.cells if cell.cell_type == "code" and cell.source.strip()]
-    return bool(cells) and all(cell.execution_count for cell in cells)
+    # A cell that has not run, as after a failure, is no reason to do again what the others did.
+    return any(cell.get("execution_count") or cell.get("outputs") for cell in notebook.document.cells)
+
+
+def _left_alone(document: Any) -> Failure | None:
+    for step, cell in notebooks.under_headings(document):
+        skips = cell.cell_type != "code" or "skip-execution" in cell.metadata.get("tags", ())
+        if not (skips or cell.get("execution_count")) and cell.source.strip():
+            what = next(line for line in cell.source.splitlines() if line.strip())
+            advice = "Run it, or take it out; amazonpay-nb run runs the whole notebook."
+            return Failure(f"A cell has not run: {redact(what)}\n{advice}", step, cell_id=cell.get("id", ""))
+    return None
 
 
 def _journal(file: Path) -> Journal:

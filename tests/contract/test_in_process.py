@@ -305,6 +305,22 @@ def test_without_sockets_nothing_listens(start: Callable[[], object], monkeypatc
         start()
 
 
+@pytest.mark.parametrize("in_process", [False, True])
+def test_an_application_needs_no_lifespan(in_process: bool) -> None:
+    """Django's has none, and says so by an error; ASGI wants a server to go on."""
+
+    async def bare(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        await PlainTextResponse("bare")(scope, receive, send)
+
+    server = serve(bare, in_process=in_process).start()
+    with http_client() as http:
+        assert http.get(server.url).text == "bare"
+        server.stop()
+        with pytest.raises(httpx.ConnectError):
+            http.get(server.url)
+
+
 def test_an_application_that_does_not_come_up_is_not_waited_for() -> None:
     """As over a socket, connections are refused."""
 

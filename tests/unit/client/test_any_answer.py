@@ -16,6 +16,7 @@ from amazonpay_nb.client import AmazonPayClient
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import AmazonPayError
 from amazonpay_nb.loopback import LoopbackServer
+from amazonpay_nb.spec.answers import Money
 from amazonpay_nb.workbench.show import show
 from tests.emulated import Shop, usd
 
@@ -39,6 +40,14 @@ def test_a_charge_whose_text_looks_like_json_is_not_lost(na: Shop, text: str) ->
         assert client.journal.known.newest("Charge", charge.charge_id)
         assert show(again).text
         assert show(client.journal.exchanges[0]).text
+
+
+def test_an_answer_that_is_nested_deeply_can_be_shown() -> None:
+    """Its representation is a text that says so."""
+    deep: list[Any] = []
+    for _ in range(1_200):
+        deep = [deep]
+    assert "nested" in repr(Money.model_validate({"amount": "14.00", "currencyCode": "USD", "unknown": deep}))
 
 
 class AnyServer:

@@ -12,7 +12,6 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from amazonpay_nb import show, workbench
 from amazonpay_nb.client.button import express_payload, set_up_payload, sign_button
@@ -116,16 +115,6 @@ def test_its_address_says_which_routes_it_has(wb: Workbench) -> None:
     assert httpx.get(f"{server.url}/else").status_code == 404
     assert httpx.post(f"{wb.serve(HERE).url}/").status_code == 405
     assert httpx.get(wb.serve(GZipMiddleware(Starlette(routes=routes))).url).status_code == 404
-
-
-def test_an_application_needs_no_lifespan(wb: Workbench) -> None:
-    """Django's has none, and says so by an error; ASGI wants a server to go on."""
-
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        assert scope["type"] == "http"
-        await PlainTextResponse("bare")(scope, receive, send)
-
-    assert httpx.get(wb.serve(application).url).text == "bare"
 
 
 def test_it_names_the_cell_that_has_made_it() -> None:

@@ -1,0 +1,53 @@
+"""What a notebook that has run says when it is exported: what its run has said, and nothing is done a second time."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from amazonpay_nb.runs.runner import run
+from amazonpay_nb.stage.export import export, finish
+
+DONE = "open('done', 'a').write('once ')"
+
+
+def saved(path: Path, *cells: nbformat.NotebookNode) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(new_notebook(cells=[*cells]), path)
+    return path
+
+
+@pytest.mark.parametrize("last", ["assert region == 'na'", "import os\nos._exit(3)"], ids=["fails", "its kernel dies"])
+def test_a_run_that_has_failed_stays_so(last: str, tmp_path: Path) -> None:
+    """The cells behind the failure have not run, which is no reason to run them."""
+    parameters = new_code_cell("region = 'na'", metadata={"tags": ["parameters"]})
+    cells = [parameters, *map(new_code_cell, (DONE, last, "print('the end')"))]
+    (failed,) = run([saved(tmp_path / "own" / "one.ipynb", *cells)], {"region": "eu"}, out=tmp_path / "out").runs
+    assert failed.failure
+    page, stopped = export(str(tmp_path / "out" / "one.ipynb"), {}, tmp_path / "pages")
+    assert stopped is not None
+    assert failed.failure.message in stopped
+    assert "the end</" not in page.read_text("utf-8")
+    assert (tmp_path / "own" / "done").read_text() == "once "
+
+
+def test_a_cell_that_a_person_has_left_alone_runs_nothing_again(tmp_path: Path) -> None:
+    """The page shows what was there; that it is not the whole notebook is said, and no run that has passed."""
+    ran = new_code_cell(DONE, execution_count=1, outputs=[new_output("stream", name="stdout", text="charged")])
+    skips = new_code_cell("print('skipped')", metadata={"tags": ["skip-execution"]})
+    alone = new_code_cell("\nprint('a scratch cell')")
+    whole = saved(tmp_path / "whole.ipynb", ran, skips, new_code_cell(" "))
+    assert finish(str(whole), {}).failure is None
+    part = saved(tmp_path / "part.ipynb", ran, skips, alone)
+    page, stopped = export(str(part), {}, tmp_path / "pages")
+    assert str(stopped).startswith("A cell has not run: print('a scratch cell')\nRun it, or take it out;")
+    assert "charged" in page.read_text("utf-8")
+    assert not (tmp_path / "done").exists()
+
+
+def test_a_notebook_that_has_never_run_is_run(tmp_path: Path) -> None:
+    """Nothing is there that could be shown."""
+    fresh = saved(tmp_path / "fresh.ipynb", new_code_cell(DONE), new_code_cell("print('the end')"))
+    assert finish(str(fresh), {}).failure is None
+    assert (tmp_path / "done").read_text() == "once "
