@@ -153,13 +153,17 @@ def write_report(summary: Summary, out: Path, *, finished: datetime) -> None:
 REPORTS = ("report.html", "junit.xml", "summary.json")
 
 
-def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mapping[str, Any] | None = None) -> str:
+def notebook_page(
+    document: Any, name: str, folder: Path, *, failure: Failure | None = None,
+    left_behind: Mapping[str, Any] | None = None,
+) -> str:  # fmt: skip
     """Return an executed notebook as one HTML page that loads nothing from anywhere; pictures are part of it.
 
     Args:
         document: An nbformat node, version 4.
         name: The title where the notebook has no heading.
         folder: Where the notebook is; addresses of pictures are relative to it.
+        failure: What stopped its run; said at its head where no cell shows it.
         left_behind: For a page that goes to others: its ``environment``, ``merchant_name``, ``colors``, and when it was
             ``made``; its code is folded away.
     """
@@ -174,7 +178,8 @@ def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mappin
     title = title_of(document) or name
     title += f" · {left_behind['merchant_name']}" if left_behind else ""
     metadata = {"name": title, "path": str(folder.parent)}
-    resources = {"metadata": metadata, "left_behind": left_behind, "policy": POLICY}
+    stopped = failure.text if failure and not failure.cell_id else ""
+    resources = {"metadata": metadata, "left_behind": left_behind, "policy": POLICY, "stopped": stopped}
     with _EXPORTING:
         exporter = _exporter()
         # HTMLExporter's own would read the whole page again, which takes as long as to write it, for what follows here.

@@ -229,7 +229,8 @@ def keep(
     if failure and failure != failure_of(document):  # no cell shows it, and others see the notebook alone
         notes["failure"] = redact(failure.message)
     write_whole(written, nbformat.writes(document) + "\n")
-    write_whole(written.with_suffix(".html"), notebook_page(document, name, notebook.path.parent.resolve()))
+    page = notebook_page(document, name, notebook.path.parent.resolve(), failure=failure)
+    write_whole(written.with_suffix(".html"), page)
     parameters, seconds = redact(dict(texts) | notebook.values(texts)), round(time.monotonic() - started, 3)
     about = {"title": title_of(document), "environment": str(settings_of(document).get("environment", ""))}
     return Run(name, parameters, seconds, failure, claims, result_of(document), **about)

@@ -92,16 +92,17 @@ def _has_run(notebook: notebooks.Notebook) -> bool:
     if notebook.path.resolve().parent == notebooks.notebook_folder().resolve():
         return False  # its outputs are those of the repository
     # A cell that has not run, as after a failure, is no reason to do again what the others did.
-    return any(cell.get("execution_count") or cell.get("outputs") for cell in notebook.document.cells)
+    cells = notebook.document.cells
+    return any(cell.get("execution_count") is not None or cell.get("outputs") for cell in cells)
 
 
 def _left_alone(document: Any) -> Failure | None:
     for step, cell in notebooks.under_headings(document):
         skips = cell.cell_type != "code" or "skip-execution" in cell.metadata.get("tags", ())
-        if not (skips or cell.get("execution_count")) and cell.source.strip():
+        if not skips and cell.get("execution_count") is None and cell.source.strip():
             what = next(line for line in cell.source.splitlines() if line.strip())
             advice = "Run it, or take it out; amazonpay-nb run runs the whole notebook."
-            return Failure(f"A cell has not run: {redact(what)}\n{advice}", step, cell_id=cell.get("id", ""))
+            return Failure(f"A cell has not run: {redact(what)}\n{advice}", step)
     return None
 
 
@@ -141,7 +142,8 @@ def full(run: Finished) -> str:
     # Its pictures' addresses are relative to this folder: a run of the workbook is written elsewhere.
     home = notebooks.notebook_folder().resolve()
     folder = home if (home / run.path.name).exists() else run.path.parent.resolve()
-    return notebook_page(notebooks.without_links(document), run.path.stem, folder, left_behind=run.brand)
+    document = notebooks.without_links(document)
+    return notebook_page(document, run.path.stem, folder, failure=run.failure, left_behind=run.brand)
 
 
 def _evidence(found: re.Match[str]) -> str:

@@ -4,6 +4,7 @@ import builtins
 import os
 import re
 import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any
@@ -30,7 +31,8 @@ SIGNED = (
 people: list[None] = []
 # Cell -> its latest run, and what closes the things that it opened.
 _opened: dict[str, tuple[str, list[Callable[[], object]]]] = {}
-_delays: dict[str, float] = {}  # session of a client -> the smallest delay of its messages so far, by its clock
+# Session of a client -> the delays of its latest messages, by its clock, which may be set meanwhile.
+_delays: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=8))
 _IDLE = 0.2  # seconds between two cells, of which the second one did not wait for the first
 _ended = 0.0  # when the latest cell has ended
 _places: set[str] = set()  # where something is shown that can be replaced
@@ -90,16 +92,16 @@ def _end(_: object) -> None:
 def made() -> float:
     """Return when the message that the kernel handles was made, in seconds by this clock; now, outside of a kernel.
 
-    The smallest delay of a client's messages is what its clock differs; until one is known, it does not.
+    The smallest delay of a client's latest messages is what its clock differs; until one is known, it does not.
     """
     from IPython import get_ipython  # the built-in one is there while a cell runs
 
     message: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)()
     now, header = time.time(), message.get("header", {})
-    client = header.get("session", "")
+    delays = _delays[header.get("session", "")]
     date = float(getattr(header.get("date"), "timestamp", lambda: now)())
-    usual = min(now - date, _delays.get(client, 0.0))
-    _delays[client] = min(now - date, _delays.get(client, now - date))
+    usual = min(now - date, *(delays or [0.0]))
+    delays.append(now - date)
     return date + usual
 
 

@@ -32,6 +32,17 @@ def test_a_run_that_has_failed_stays_so(last: str, tmp_path: Path) -> None:
     assert (tmp_path / "own" / "done").read_text() == "once "
 
 
+def test_a_failure_that_no_cell_shows_stands_at_the_head_of_each_page(tmp_path: Path) -> None:
+    """A run that was offline, and tried to connect: it read like a success."""
+    cell = new_code_cell("import socket\nprint(socket.socket().connect_ex(('192.0.2.1', 9)) > 0)")
+    (failed,) = run([saved(tmp_path / "own" / "one.ipynb", cell)], {}, out=tmp_path / "out", offline=True).runs
+    assert failed.failure
+    page, stopped = export(str(tmp_path / "out" / "one.ipynb"), {}, tmp_path / "pages")
+    assert stopped == failed.failure.text
+    for each in (tmp_path / "out" / "one.html", page):
+        assert f"<strong>The run stopped:</strong> {failed.failure.message}" in each.read_text("utf-8")
+
+
 def test_a_cell_that_a_person_has_left_alone_runs_nothing_again(tmp_path: Path) -> None:
     """The page shows what was there; that it is not the whole notebook is said, and no run that has passed."""
     ran = new_code_cell(DONE, execution_count=1, outputs=[new_output("stream", name="stdout", text="charged")])
@@ -42,7 +53,8 @@ def test_a_cell_that_a_person_has_left_alone_runs_nothing_again(tmp_path: Path) 
     part = saved(tmp_path / "part.ipynb", ran, skips, alone)
     page, stopped = export(str(part), {}, tmp_path / "pages")
     assert str(stopped).startswith("A cell has not run: print('a scratch cell')\nRun it, or take it out;")
-    assert "charged" in page.read_text("utf-8")
+    assert "charged" in (text := page.read_text("utf-8"))
+    assert "<strong>The run stopped:</strong> A cell has not run: print(&#39;a scratch cell&#39;)" in text
     assert not (tmp_path / "done").exists()
 
 

@@ -860,6 +860,24 @@ def test_another_clock_is_no_wait(ahead: int) -> None:
         assert charges["data"]["text/plain"] == "1"
 
 
+def test_a_clock_that_is_set_right_is_learned_again() -> None:
+    """After a machine's sleep, it may have been an hour behind for a message."""
+    with kernel() as (_, client):
+        execute = partial(client.execute, reply=True, timeout=PATIENCE)
+        execute("import time\nfrom amazonpay_nb.workbench import kernel")
+
+        def wait(ahead: int) -> None:
+            content = {"code": "waited = time.time() - kernel.made()", "silent": False}
+            message = client.session.msg("execute_request", content)
+            message["header"] |= {"date": message["header"]["date"] + timedelta(seconds=ahead), "session": "elsewhere"}
+            client.shell_channel.send(message)
+
+        for ahead in (3600, *[0] * 9):
+            wait(ahead)
+        answer = execute("", user_expressions={"waited": "waited < 60"})["content"]["user_expressions"]
+        assert answer["waited"]["data"]["text/plain"] == "True"
+
+
 def test_a_press_does_not_overtake_what_was_typed_before_it() -> None:
     """In JupyterLab a second thread of the kernel, a subshell, handles what a person does while a cell runs."""
     with kernel() as (_, client):
