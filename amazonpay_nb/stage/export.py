@@ -91,9 +91,11 @@ def finish(name: str, texts: Mapping[str, str]) -> Finished:
 def _has_run(notebook: notebooks.Notebook) -> bool:
     if notebook.path.resolve().parent == notebooks.notebook_folder().resolve():
         return False  # its outputs are those of the repository
-    # A cell that has not run, as after a failure, is no reason to do again what the others did.
-    cells = notebook.document.cells
-    return any(cell.get("execution_count") is not None or cell.get("outputs") for cell in cells)
+    # A cell that has not run, as after a failure, is no reason to do again what the others did; and where the first one
+    # has killed its kernel, no cell shows that it ran.
+    document = notebook.document
+    shown = any(cell.get("execution_count") is not None or cell.get("outputs") for cell in document.cells)
+    return shown or "papermill" in document.metadata
 
 
 def _left_alone(document: Any) -> Failure | None:

@@ -4,7 +4,6 @@ import builtins
 import os
 import re
 import time
-from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any
@@ -31,8 +30,9 @@ SIGNED = (
 people: list[None] = []
 # Cell -> its latest run, and what closes the things that it opened.
 _opened: dict[str, tuple[str, list[Callable[[], object]]]] = {}
-# Session of a client -> the delays of its latest messages, by its clock, which may be set meanwhile.
-_delays: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=8))
+# Session of a client -> the smallest delay of its messages, by its clock, in each of the latest minutes.
+_delays: dict[str, dict[int, float]] = {}
+_KEPT = 10  # minutes; a clock may be set
 _IDLE = 0.2  # seconds between two cells, of which the second one did not wait for the first
 _ended = 0.0  # when the latest cell has ended
 _places: set[str] = set()  # where something is shown that can be replaced
@@ -92,16 +92,17 @@ def _end(_: object) -> None:
 def made() -> float:
     """Return when the message that the kernel handles was made, in seconds by this clock; now, outside of a kernel.
 
-    The smallest delay of a client's latest messages is what its clock differs; until one is known, it does not.
+    The smallest delay of a client's messages is what its clock differs; until one is known, it does not.
     """
     from IPython import get_ipython  # the built-in one is there while a cell runs
 
     message: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)()
     now, header = time.time(), message.get("header", {})
-    delays = _delays[header.get("session", "")]
+    client, minute = header.get("session", ""), int(time.monotonic() // 60)
     date = float(getattr(header.get("date"), "timestamp", lambda: now)())
-    usual = min(now - date, *(delays or [0.0]))
-    delays.append(now - date)
+    kept = {then: delay for then, delay in _delays.get(client, {}).items() if then > minute - _KEPT}
+    usual = min(now - date, *(kept.values() or [0.0]))
+    _delays[client] = kept | {minute: min(now - date, kept.get(minute, now - date))}
     return date + usual
 
 

@@ -110,6 +110,7 @@ class Form:
     def _show_fields(self, view: View) -> None:
         current, old = self.chosen, self._fields
         values = choose(view.fields, current)
+        # What goes with money is sent when its field is left, and not key by key.
         whole = {name for action in view.actions if _KEYS.intersection(action.fields) for name in action.fields}
         self._fields = {
             field.name: old.get(field.name) or _FieldRow(field, self._input_changed, field.name in whole)

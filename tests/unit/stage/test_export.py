@@ -9,7 +9,9 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from amazonpay_nb.runs.runner import run
 from amazonpay_nb.stage.export import export, finish
 
-DONE = "open('done', 'a').write('once ')"
+DONE = "with open('done', 'a') as file:\n    print('once', end=' ', file=file)"
+DIES = "import os\nos._exit(3)"
+END = "print('the end')"
 
 
 def saved(path: Path, *cells: nbformat.NotebookNode) -> Path:
@@ -18,18 +20,23 @@ def saved(path: Path, *cells: nbformat.NotebookNode) -> Path:
     return path
 
 
-@pytest.mark.parametrize("last", ["assert region == 'na'", "import os\nos._exit(3)"], ids=["fails", "its kernel dies"])
-def test_a_run_that_has_failed_stays_so(last: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "sources",
+    [(DONE, "assert region == 'na'", END), (DONE, DIES, END), (f"{DONE}\n{DIES}", END)],
+    ids=["fails", "its kernel dies", "its kernel dies at once"],
+)
+def test_a_run_that_has_failed_stays_so(sources: tuple[str, ...], tmp_path: Path) -> None:
     """The cells behind the failure have not run, which is no reason to run them."""
     parameters = new_code_cell("region = 'na'", metadata={"tags": ["parameters"]})
-    cells = [parameters, *map(new_code_cell, (DONE, last, "print('the end')"))]
-    (failed,) = run([saved(tmp_path / "own" / "one.ipynb", *cells)], {"region": "eu"}, out=tmp_path / "out").runs
+    given = {"region": "eu"} if len(sources) > 2 else {}
+    cells = [*([parameters] if given else []), *map(new_code_cell, sources)]
+    (failed,) = run([saved(tmp_path / "own" / "one.ipynb", *cells)], given, out=tmp_path / "out").runs
     assert failed.failure
     page, stopped = export(str(tmp_path / "out" / "one.ipynb"), {}, tmp_path / "pages")
     assert stopped is not None
     assert failed.failure.message in stopped
     assert "the end</" not in page.read_text("utf-8")
-    assert (tmp_path / "own" / "done").read_text() == "once "
+    assert [*tmp_path.rglob("done")] == [tmp_path / "own" / "done"]
 
 
 def test_a_failure_that_no_cell_shows_stands_at_the_head_of_each_page(tmp_path: Path) -> None:
@@ -60,6 +67,6 @@ def test_a_cell_that_a_person_has_left_alone_runs_nothing_again(tmp_path: Path) 
 
 def test_a_notebook_that_has_never_run_is_run(tmp_path: Path) -> None:
     """Nothing is there that could be shown."""
-    fresh = saved(tmp_path / "fresh.ipynb", new_code_cell(DONE), new_code_cell("print('the end')"))
+    fresh = saved(tmp_path / "fresh.ipynb", new_code_cell(DONE), new_code_cell(END))
     assert finish(str(fresh), {}).failure is None
     assert (tmp_path / "done").read_text() == "once "
