@@ -223,7 +223,10 @@ class Store:
 
     def spend(self, permission_id: str, month: str, hundredths: int) -> None:
         """Add to (or, with a negative number, take from) what a permission has used in a month (``yyyy-mm``)."""
-        self.set(f"{_SPENT}{permission_id} {month}", self.spent(permission_id, month) + hundredths)
+        name, used = f"{_SPENT}{permission_id} {month}", self.spent(permission_id, month) + hundredths
+        self.set(name, used)
+        if not used:  # as of what a buyer has agreed to, and nobody has taken
+            self._db.execute("DELETE FROM settings WHERE name = ?", (name,))
 
     def spent(self, permission_id: str, month: str = "") -> int:
         """Return what a permission has used in a month, or in all of them, in hundredths of the major unit."""

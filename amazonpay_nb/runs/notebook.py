@@ -157,14 +157,14 @@ def _parameters(source: str) -> Iterator[tuple[str, str, ast.expr]]:
                 ast.literal_eval(value)
                 yield name, kind, value
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                default = ast.literal_eval(value)  # None is no type: such a parameter takes a text
-                yield name, "str" if default is None else type(default).__name__, value
+                yield name, type(ast.literal_eval(value)).__name__, value
             case _:
                 raise ValueError(f"{ast.unparse(node)} is not a parameter")
 
 
 def to_type(name: str, kind: str, text: str) -> Any:
     """Return a text as a value of a parameter's type, or raise `ConfigurationError`; list and dictionary are JSON."""
+    kind = "str" if kind == "NoneType" and text != "null" else kind  # None is no type: any text will do
     try:
         value = text if kind == "str" else json.loads(text, parse_int=float if kind == "float" else int)
         # A notebook is UTF-8: it takes no half character; nor is there a name in Python for infinity.

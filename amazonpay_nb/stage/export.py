@@ -80,12 +80,13 @@ def finish(name: str, texts: Mapping[str, str]) -> Finished:
             failure, journal = run.failure, _journal(folder.path / file.name)
     else:
         document, journal = notebooks.without_secrets(notebook.document), _journal(file)
-        failure = failure_of(document) or _left_alone(document)
+        failure = failure_of(document)
     chosen = {key: str(value) for key, value in notebooks.settings_of(document).items() if notebook.opens_workbench}
     settings = {key: parameter.default for key, parameter in PARAMETERS.items()} | chosen
     check_values({key: settings[key] for key in ("environment", "region", "merchant_name", "merchant_color")})
     usual = all(settings[key] == PARAMETERS[key].default for key in ("merchant_name", "region", "language"))
-    return Finished(notebook.path, notebooks.for_readers(document, pictures=usual), journal, failure, settings)
+    document = notebooks.for_readers(document, pictures=usual)
+    return Finished(notebook.path, document, journal, failure or _left_alone(document), settings)
 
 
 def _has_run(notebook: notebooks.Notebook) -> bool:
@@ -99,8 +100,10 @@ def _has_run(notebook: notebooks.Notebook) -> bool:
 
 
 def _left_alone(document: Any) -> Failure | None:
+    if not any(cell.get("execution_count") is not None for cell in document.cells):
+        return None  # as some tools leave it
     for step, cell in notebooks.under_headings(document):
-        skips = cell.cell_type != "code" or "skip-execution" in cell.metadata.get("tags", ())
+        skips = cell.cell_type != "code" or cell.outputs or "skip-execution" in cell.metadata.get("tags", ())
         if not skips and cell.get("execution_count") is None and cell.source.strip():
             what = next(line for line in cell.source.splitlines() if line.strip())
             advice = "Run it, or take it out; amazonpay-nb run runs the whole notebook."

@@ -215,6 +215,18 @@ class TestEnds:
             {"paymentDescriptor": "Mastercard ****4444 (Amazon Pay)"}
         ]
 
+    def test_agreeing_again_and_again_leaves_nothing_behind(self, shop: Shop) -> None:
+        """What was held before last is gone, and all of it with the session."""
+        session_id = reviewed(shop)
+        for _ in range(5):
+            buyer = shop.buyer()
+            buyer.press(buyer.press(changed(shop, session_id), card="4444"), save="yes")
+            buyer.walk(session_id)
+            assert states(shop) == [("Canceled", "BuyerCanceled"), ("Authorized", None)]
+        shop.emulator.clock.advance("P31D")
+        assert states(shop) == []
+        assert shop.emulator.control.get("objects/checkoutSessions")["objects"] == []
+
     def test_a_buyer_who_cancels_afterward_gets_it_back(self, shop: Shop) -> None:
         """On the way to another payment method."""
         session_id = reviewed(shop)

@@ -109,9 +109,15 @@ def _begin_month(world: World, permission: Permission) -> None:
     write_month_balance(world, permission)
 
 
+def _delete(world: World, record: AnyRecord) -> None:
+    for charge in world.store.children("Charge", record.id):  # which was held for a session, and never taken
+        world.store.delete(charge)
+    world.store.delete(record)
+
+
 # Scheduled events that are not triggers of `spec.states`.
 OCCASIONS: dict[str, Callable[[World, AnyRecord], None]] = {
-    DELETE: lambda world, record: world.store.delete(record),
+    DELETE: _delete,
     _FORGET: _forget_today,
     _NEW_MONTH: _begin_month,
     DELIVER: dispatch,

@@ -65,6 +65,8 @@ def create_charge(world: World, permission: Permission, body: Body, outcome: Sim
 
 def hold_charge(world: World, permission: Permission, body: Body, session_id: str) -> None:
     """Authorize what a buyer has agreed to pay; *permission* is the one to come.  Above a limit, nothing is held."""
+    for earlier in world.store.children("Charge", session_id)[:-1]:  # a stranger may agree again and again
+        world.store.delete(earlier)
     with suppress(Refusal):  # which is what the merchant hears on completing the session  [inferred]
         limits.check_charge(world, permission, body["chargeAmount"])
         charge = _new_charge(world, permission, body)

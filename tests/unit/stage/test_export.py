@@ -4,7 +4,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from amazonpay_nb.runs.runner import run
 from amazonpay_nb.stage.export import export, finish
@@ -55,13 +55,21 @@ def test_a_cell_that_a_person_has_left_alone_runs_nothing_again(tmp_path: Path) 
     ran = new_code_cell(DONE, execution_count=1, outputs=[new_output("stream", name="stdout", text="charged")])
     skips = new_code_cell("print('skipped')", metadata={"tags": ["skip-execution"]})
     alone = new_code_cell("\nprint('a scratch cell')")
-    whole = saved(tmp_path / "whole.ipynb", ran, skips, new_code_cell(" "))
+    exercises = new_markdown_cell("## Exercises"), new_code_cell("an exercise")
+    whole = saved(tmp_path / "whole.ipynb", ran, skips, new_code_cell(" "), *exercises)
     assert finish(str(whole), {}).failure is None
     part = saved(tmp_path / "part.ipynb", ran, skips, alone)
     page, stopped = export(str(part), {}, tmp_path / "pages")
     assert str(stopped).startswith("A cell has not run: print('a scratch cell')\nRun it, or take it out;")
     assert "charged" in (text := page.read_text("utf-8"))
     assert "<strong>The run stopped:</strong> A cell has not run: print(&#39;a scratch cell&#39;)" in text
+    assert not (tmp_path / "done").exists()
+
+
+def test_a_notebook_without_counts_has_run_where_it_shows_something(tmp_path: Path) -> None:
+    """Some tools take them out, for fewer changes from run to run."""
+    ran = new_code_cell(DONE, outputs=[new_output("stream", name="stdout", text="charged")])
+    assert finish(str(saved(tmp_path / "bare.ipynb", ran, new_code_cell("x = 1"))), {}).failure is None
     assert not (tmp_path / "done").exists()
 
 
