@@ -25,6 +25,7 @@ MAX_SNAPSHOTS = 16
 # spent is a setting too, and does not.
 _SPENT = "spent "
 _CLEAR = ("DELETE FROM objects", "DELETE FROM answers", "DELETE FROM settings WHERE name GLOB 'spent *'")
+_SET = "INSERT OR REPLACE INTO settings VALUES (?, ?)"
 _COLUMNS = "kind, id, merchant_id, parent, document, notes, due, planned, trigger"
 _PUT = (
     f"INSERT INTO objects ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET "  # noqa: S608
@@ -224,15 +225,14 @@ class Store:
     def spend(self, permission_id: str, month: str, hundredths: int) -> None:
         """Add to (or, with a negative number, take from) what a permission has used in a month (``yyyy-mm``)."""
         name, used = f"{_SPENT}{permission_id} {month}", self.spent(permission_id, month) + hundredths
-        self.set(name, used)
-        if not used:  # as of what a buyer has agreed to, and nobody has taken
+        if used:
+            self._db.execute(_SET, (name, to_json(used)))
+        else:  # as of what a buyer has agreed to, and nobody has taken
             self._db.execute("DELETE FROM settings WHERE name = ?", (name,))
 
     def spent(self, permission_id: str, month: str = "") -> int:
         """Return what a permission has used in a month, or in all of them, in hundredths of the major unit."""
-        name = f"{_SPENT}{permission_id} {month}"
-        if month:
-            return self.setting(name) or 0
+        name = f"{_SPENT}{permission_id} {month}"  # not kept in memory, as strangers may lead to ever more of them
         query = "SELECT coalesce(sum(CAST(value AS INTEGER)), 0) FROM settings WHERE name BETWEEN ? AND ?"
         return int(self._db.execute(query, (name, f"{name}~")).fetchone()[0])
 
@@ -246,7 +246,7 @@ class Store:
     def set(self, name: str, value: Any) -> None:
         """Store a setting (any JSON value)."""
         self._settings[name] = value
-        self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, to_json(value)))
+        self._db.execute(_SET, (name, to_json(value)))
 
     def clear(self) -> None:
         """Delete all objects; settings stay."""

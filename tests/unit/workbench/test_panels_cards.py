@@ -798,17 +798,21 @@ def test_a_press_that_waited_for_a_cell_was_made_before_the_answer() -> None:
         assert tell("", charges="answered()") == {"charges": "1"}
 
 
+def at_a_desk(client: Any) -> tuple[Any, dict[str, str]]:
+    """Open a desk in a kernel; returns what runs a cell there, and the channels of the amount and the button."""
+    execute = partial(client.execute, reply=True, timeout=PATIENCE)
+    parts = {"amount": "desk.form._fields['amount'].input.comm.comm_id", "button": "button.comm.comm_id"}
+    found = execute(AT_A_DESK, user_expressions=parts)["content"]["user_expressions"]
+    return execute, {part: ast.literal_eval(row["data"]["text/plain"]) for part, row in found.items()}
+
+
 def test_a_press_counts_if_the_page_showed_what_the_kernel_knows() -> None:
     """JupyterLab holds back what is typed after the first key in a busy kernel, and sends a press at once."""
     with kernel() as (_, client):
-        execute = partial(client.execute, reply=True, timeout=PATIENCE)
-        row = "desk.form._actions['create_charge']"
-        parts = {"amount": "desk.form._fields['amount'].input.comm.comm_id", "button": f"{row}.button.comm.comm_id"}
-        found = execute(AT_A_DESK, user_expressions=parts)["content"]["user_expressions"]
+        execute, comms = at_a_desk(client)
 
         def does(part: str, data: dict[str, Any]) -> None:
-            comm = ast.literal_eval(found[part]["data"]["text/plain"])
-            client.shell_channel.send(client.session.msg("comm_msg", {"comm_id": comm, "data": data}))
+            client.shell_channel.send(client.session.msg("comm_msg", {"comm_id": comms[part], "data": data}))
 
         def charges(*amounts: str) -> str:
             for amount in amounts:
@@ -888,10 +892,7 @@ def test_a_clock_that_is_set_right_is_learned_again() -> None:
 def test_a_press_does_not_overtake_what_was_typed_before_it() -> None:
     """In JupyterLab a second thread of the kernel, a subshell, handles what a person does while a cell runs."""
     with kernel() as (_, client):
-        execute = partial(client.execute, reply=True, timeout=PATIENCE)
-        row = "desk.form._actions['create_charge']"
-        parts = {"amount": "desk.form._fields['amount'].input.comm.comm_id", "button": f"{row}.button.comm.comm_id"}
-        found = execute(AT_A_DESK, user_expressions=parts)["content"]["user_expressions"]
+        execute, comms = at_a_desk(client)
         client.control_channel.send(client.session.msg("create_subshell_request", {}))
         subshell = client.get_control_msg(timeout=PATIENCE)["content"]["subshell_id"]
 
@@ -901,11 +902,11 @@ def test_a_press_does_not_overtake_what_was_typed_before_it() -> None:
             client.shell_channel.send(message)
 
         def does(part: str, data: dict[str, Any]) -> None:
-            send("comm_msg", {"comm_id": ast.literal_eval(found[part]["data"]["text/plain"]), "data": data})
+            send("comm_msg", {"comm_id": comms[part], "data": data})
 
         # The subshell has changed the button last, and the cell the field.
-        send("execute_request", {"code": f"{row}.button.tooltip = 'changed'", "silent": True})
-        execute(f"while {row}.button.tooltip != 'changed': time.sleep(0.01)")
+        send("execute_request", {"code": "button.tooltip = 'changed'", "silent": True})
+        execute("while button.tooltip != 'changed': time.sleep(0.01)")
         client.execute("while not wb.journal.known.ids('Charge'): time.sleep(0.01)")
         does("amount", {"method": "update", "state": {"value": "5.00"}, "buffer_paths": []})
         does("button", {"method": "custom", "content": {"event": "click"}})
