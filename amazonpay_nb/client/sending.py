@@ -80,8 +80,8 @@ class Sender(NamedTuple):
             raise ConfigurationError("A value cannot be sent.", advice=advice) from None
         handled, failures = sys.exception(), list[Any]()  # the latter of attempts before the last
         retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(ATTEMPTS), retry=tenacity.retry_if_exception(_may_retry),
-            wait=_pause, sleep=self.sleep, reraise=True,
+            stop=tenacity.stop_after_attempt(ATTEMPTS), wait=_pause, sleep=self.sleep, reraise=True,
+            retry=tenacity.retry_if_exception(lambda error: _may_retry(error) and not self.http.is_closed),
             before_sleep=lambda state: failures.append(state.outcome and state.outcome.exception()),
         )  # fmt: skip
         try:
@@ -125,10 +125,13 @@ class Sender(NamedTuple):
         try:
             response, content = receive(self.http, request)
             answer = _json_object(response, content)
-        except (httpx.LocalProtocolError, httpx.UnsupportedProtocol) as error:
-            raise ConfigurationError(f"{what} cannot be sent.", advice="Check base_url and headers.") from error
-        except (httpx.RequestError, *NOWHERE) as error:
-            lost = type(error).__name__
+        except Exception as error:
+            closed = self.http.is_closed  # meanwhile, by another thread, whatever that does to this one
+            if not closed and isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
+                raise ConfigurationError(f"{what} cannot be sent.", advice="Check base_url and headers.") from error
+            if not (closed or isinstance(error, (httpx.RequestError, *NOWHERE))):
+                raise
+            lost = "ClientClosed" if closed else type(error).__name__
             raise TransportError(f"No answer to {what} ({lost}).", advice=_repeat(request)) from error
         finally:
             try:

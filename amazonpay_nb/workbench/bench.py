@@ -40,6 +40,9 @@ from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.parameters import account_variable, check_injected, check_together, check_values
 from amazonpay_nb.workbench.servers import OwnServer
 
+# How much later Amazon may decide than it says  [inferred]; an emulator whose time is real looks five times a second.
+_LATE_SECONDS = 3
+
 
 class Workbench:
     """An open connection to Amazon Pay, with everything that a notebook needs around it.
@@ -100,6 +103,7 @@ class Workbench:
         self.emulator: Emulator | None = None
         if environment == "emulator":
             self._random = random.Random(int(seed))  # noqa: S311 (repeats on purpose)
+            os.register_at_fork(after_in_child=self._random.seed)  # two processes with one key would share a charge
             self.emulator = self._resources.enter_context(Emulator(region, seed=int(seed), shop_name=merchant_name))
         self.director = Director(self.emulator, self.journal)
         self.shop = Shop(
@@ -191,9 +195,9 @@ class Workbench:
         return self._client
 
     def wait(self, seconds: int) -> None:
-        """Let seconds pass at Amazon: at once on the emulator, really anywhere else."""
+        """Let seconds pass at Amazon: at once on the emulator, really, and some more, anywhere else."""
         if self.emulator is None:
-            time.sleep(seconds)
+            time.sleep(seconds + _LATE_SECONDS)
         self.director.advance(days=seconds // 86400, seconds=seconds % 86400)
 
     def price(self, amount: str | float) -> dict[str, str]:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
+from amazonpay_nb.errors import TransportError
 from tests.emulated import Shop, refusal, usd
 from tests.processes import PATIENCE
 
@@ -67,6 +68,21 @@ class TestFaults:
         ) as client:
             charge = client.create_charge(charge_permission_id=wallet, charge_amount=usd("14.00"))
         assert charge.state == "Authorized"
+        assert spent(na, wallet) == 1
+
+    def test_a_client_that_is_closed_between_two_attempts_names_the_key(self, na: Shop) -> None:
+        """A shop that ends closes it while another thread waits; the charge is there."""
+        wallet = na.wallet()
+        client = AmazonPayClient(
+            AmazonPayAuth(na.keys), region="na", environment="emulator", base_url=na.emulator.url,
+            sleep=lambda _: client.close(),
+        )  # fmt: skip
+        na.emulator.faults("createCharge", "drop-after-commit")
+        with pytest.raises(TransportError, match=r"attempt 2 \(ClientClosed\)") as caught:
+            client.create_charge(charge_permission_id=wallet, charge_amount=usd("14.00"))
+        key = client.journal.exchanges[-1].idempotency_key
+        assert f"repeat it with idempotency_key={key!r}" in caught.value.advice
+        assert na.charge(wallet, key=key)
         assert spent(na, wallet) == 1
 
     @pytest.mark.parametrize(

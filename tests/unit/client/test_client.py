@@ -950,6 +950,22 @@ def test_a_closed_client_says_so(client: AmazonPayClient) -> None:
     assert "Make another one" in caught.value.advice
 
 
+@pytest.mark.parametrize("error", [httpx.ReadError("gone"), httpx.LocalProtocolError("odd"), OSError(9, "closed")])
+def test_a_client_that_is_closed_in_the_middle_of_a_call_names_its_key(error: Exception) -> None:
+    """By another thread, which may break the connection in any way; the charge may be there, and is not tried again."""
+    pauses: list[float] = []
+
+    def closed_meanwhile(request: httpx.Request) -> httpx.Response:
+        client.close()
+        raise error
+
+    client = connect(closed_meanwhile, sleep=pauses.append)
+    with pytest.raises(TransportError, match="ClientClosed") as caught:
+        charge(client, idempotency_key="mine")
+    assert "repeat it with idempotency_key='mine'" in caught.value.advice
+    assert not pauses
+
+
 def test_a_wrong_key_pair_is_refused_without_showing_the_signature(emulator: Emulator) -> None:
     """The commonest beginner's error, in a form that can be put on a screen."""
     auth = AmazonPayAuth(with_id(KEYS, emulator.merchant.public_key_id))

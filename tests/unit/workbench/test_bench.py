@@ -5,6 +5,9 @@ import gc
 import inspect
 import os
 import stat
+import subprocess
+import sys
+import time
 from collections.abc import Coroutine, Iterator
 from functools import partial
 from pathlib import Path
@@ -314,6 +317,39 @@ def test_a_claim_that_would_always_hold_is_refused(wb: Workbench, ok: Any, what:
         wb.claim("c", "It holds.", ok)
     if isinstance(ok, Coroutine):
         ok.close()
+
+
+def test_elsewhere_a_wait_is_longer_than_what_it_waits_for() -> None:
+    """Amazon may decide a little late, as an emulator whose time is real does."""
+    with workbench.open("sandbox", buyer="you") as bench:
+        began = time.monotonic()
+        bench.wait(0)
+        assert time.monotonic() - began > 1
+
+
+IN_PROCESSES = """
+import asyncio, multiprocessing, sys
+from amazonpay_nb import workbench
+
+wb = workbench.open(buyer="script")
+wb.set_up_keys()
+wallet = wb.client.complete_checkout_session(asyncio.run(wb.play_set_up()).checkout_session_id).charge_permission_id
+
+def pay(order):
+    return wb.client.create_charge(charge_permission_id=wallet, charge_amount=wb.amount).charge_id
+
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    made = [*pool.map(pay, range(2), chunksize=1), pay(2)]
+assert {*made} == {charge["chargeId"] for charge in wb.emulator.control.get("objects/charges")["objects"]}
+assert len({*made}) == 3, made
+"""
+
+
+def test_processes_share_no_idempotency_key() -> None:
+    """Else the orders of a pool of processes would be one charge, and each be told that it is paid."""
+    script = [sys.executable, "-W", "ignore:.*fork:DeprecationWarning", "-c", IN_PROCESSES]
+    done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_what_needs_the_emulator_is_not_tried_elsewhere() -> None:
