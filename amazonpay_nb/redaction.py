@@ -98,7 +98,7 @@ _REFERENCE = re.compile(r"&(?:#(?:\d{1,7}|[xX][\da-fA-F]{1,6});?|[A-Za-z][A-Za-z
 _QUOTE = r"""(?:["']|&(?:quot|apos|#3[49]|#x2[27]);|\\PYZ[ds]q\{\})"""
 # What quotes hold; a quote that is written with more backslashes is inside.
 _QUOTED = (
-    rf"[bBrRu]{{0,2}}(?P<r>(?P<s>\\{{0,8}}){_QUOTE})"
+    rf"[bBfFrRu]{{0,2}}(?P<r>(?P<s>\\{{0,8}})(?:\"{{3}}|'{{3}}|{_QUOTE}))"
     r"(?P<value>(?:(?!(?P=r))(?:(?P=s)\\(?:(?P=r)|(?P=s)\\|[^\n])|[^\n]))+)"
 )
 # What begins a list or a mapping that is written out, up to its first text; and each part of it from there on.
@@ -115,8 +115,8 @@ _LAST_WORD = r":[ \t]++[^\s\d]*+\d\S*+$"
 _FIELDS = (
     # In a form, in a list of headers or cookies.
     re.compile(
-        rf"""[<{{](?=[^<>{{}}]*?["'\s]name["']?\s*[=:]\s*["']?(?P<name>[\w-]+))"""
-        rf"""[^<>{{}}]*?["'\s](?:value|content)["']?\s*[=:]\s*{_QUOTED}"""
+        rf"""[<{{](?=[^<>{{}}]*?["'\s](?i:name|key)["']?\s*[=:]\s*["']?(?P<name>[\w-]+))"""
+        rf"""[^<>{{}}]*?["'\s](?i:value|content)["']?\s*[=:]\s*{_QUOTED}"""
     ),
     # In JSON, a program, a representation.  What an element of a page is called is its own affair.
     re.compile(
@@ -196,8 +196,9 @@ def _redact(value: Any) -> Any:
     if isinstance(value, Mapping):
         fields = {str(key): item for key, item in value.items()}
         kept = dict(_redact_field(key, item) for key, item in fields.items())
-        if isinstance(name := fields.get("name"), str) and "value" in fields:  # a header, a cookie
-            kept["value"] = _redact_field(name, fields["value"])[1]
+        names = {key.lower(): key for key in fields}
+        if isinstance(name := fields.get(names.get("name") or names.get("key", "")), str) and "value" in names:
+            kept[names["value"]] = _redact_field(name, fields[names["value"]])[1]  # of a header, a cookie, a variable
         return kept
     return list(_redact_items(value)) if isinstance(value, (list, tuple)) else value
 
@@ -275,7 +276,7 @@ def _edits(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int, str]
         start, at = found.span(found.lastindex or 0)
         mask, groups = _masked(found), found.groupdict()
         if mask is None and groups.get("by"):
-            at = found.end("by")  # in the value may be another field
+            at = found.end("name")  # what follows, also in the value, may be another field
         elif mask is not None and groups.get("list"):
             at = yield from _edits_of_list(found)
         elif mask not in (None, text[start:at]):

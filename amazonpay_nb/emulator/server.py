@@ -200,9 +200,14 @@ class Emulator:
 
     def start(self) -> Self:
         """Answer in a thread, unless it does so already."""
+        self._check_open()
         if not self._server.running:
             self._server.start()
         return self
+
+    def _check_open(self) -> None:
+        if not self._folder.close.alive:
+            raise ValueError("this emulator was stopped, and its data and keys are gone; start another one")
 
     def run(self) -> None:
         """Answer until the process is asked to end."""
@@ -235,6 +240,7 @@ class Emulator:
         return self._credentials(self._accounts[1], "other-merchant.pem")
 
     def _credentials(self, merchant: Merchant, file_name: str) -> Credentials:
+        self._check_open()
         path = self.folder / file_name
         with self._opening:  # whose threads may want them at once
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

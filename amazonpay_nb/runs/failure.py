@@ -1,6 +1,7 @@
 """What an executed notebook leaves about itself: its claims, its result, and where and why it stopped."""
 
 import ast
+import hashlib
 import itertools
 import json
 import re
@@ -109,6 +110,20 @@ def claims_of(document: Any) -> tuple[Claim, ...]:
         if claim.id not in claims or claim.ok is False:
             claims[claim.id] = claim
     return tuple(claims.values())
+
+
+def digest_of(document: Any) -> str:
+    """Return a digest of what a run has left in the cells: what they say, which have run, and what they recorded.
+
+    Saving the notebook, or a text that somebody adds, does not change it; running, changing or clearing a cell does.
+    """
+    cells = [cell for cell in document.cells if cell.cell_type == "code"]
+    shapes = [
+        [cell.source, cell.get("execution_count"), [output.output_type for output in cell.get("outputs", ())]]
+        for cell in cells
+    ]
+    content = json.dumps([shapes, list(_records(cells))], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def noted_in(file: Path) -> dict[str, Any]:

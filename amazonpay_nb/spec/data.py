@@ -124,7 +124,10 @@ def _complaint(error: ErrorDetails, key: str, kind: Any) -> str:
     if problem == "missing":
         return f"the key {key!r} is missing"
     if problem == "literal_error":
-        return f"{key}: {no_choice(str(error['input']), _QUOTED.findall(text))}"
+        given, allowed = error["input"], _QUOTED.findall(text)
+        if not isinstance(given, str) and str(given) in allowed:  # what YAML makes of 1111 without quotes
+            return f"{key}: {given!r} is no text; write {str(given)!r}"
+        return f"{key}: {no_choice(str(given), allowed)}"
     if problem in _UNKNOWN:
         return f"unknown key {key!r}{_near(key, _names(kind))}"
     if problem == "value_error":

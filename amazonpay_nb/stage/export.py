@@ -6,7 +6,7 @@ who decide.
 
 import re
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs import notebook as notebooks
-from amazonpay_nb.runs.failure import Failure, claims_of, failure_of
+from amazonpay_nb.runs.failure import Failure, claims_of, digest_of, failure_of
 from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.runs.report import notebook_page
 from amazonpay_nb.runs.runner import Case, check_case, here
@@ -72,6 +72,7 @@ def finish(name: str, texts: Mapping[str, str]) -> Finished:
     (path,) = notebooks.find_notebooks([name])
     notebook = notebooks.Notebook.read(path)
     file = notebook.path.with_suffix(".journal.jsonl")
+    own = _is_as_its_run_left_it(notebook.document)
     if texts or not _has_run(notebook):
         check_case(notebook, texts)
         with closing(TemporaryFolder()) as folder:
@@ -79,7 +80,8 @@ def finish(name: str, texts: Mapping[str, str]) -> Finished:
             document = nbformat.read(folder.path / f"{notebook.path.stem}.ipynb", as_version=4)
             failure, journal = run.failure, _journal(folder.path / file.name)
     else:
-        document, journal = notebooks.without_secrets(notebook.document), _journal(file)
+        document = notebooks.without_secrets(notebook.document)
+        journal = _journal(file) if own else Journal()
         failure = failure_of(document)
     chosen = {key: str(value) for key, value in notebooks.settings_of(document).items() if notebook.opens_workbench}
     settings = {key: parameter.default for key, parameter in PARAMETERS.items()} | chosen
@@ -87,6 +89,16 @@ def finish(name: str, texts: Mapping[str, str]) -> Finished:
     usual = all(settings[key] == PARAMETERS[key].default for key in ("merchant_name", "region", "language"))
     document = notebooks.for_readers(document, pictures=usual)
     return Finished(notebook.path, document, journal, failure or _left_alone(document), settings)
+
+
+def _is_as_its_run_left_it(document: Any) -> bool:
+    """Tell whether the cells are those of a run that wrote the notebook, and take off what another one noted."""
+    with suppress(AttributeError, KeyError, TypeError):
+        if document.metadata.papermill["cells"] == digest_of(document):
+            return True
+    for part in (document, *document.cells):
+        part.metadata.pop("papermill", None)
+    return False
 
 
 def _has_run(notebook: notebooks.Notebook) -> bool:

@@ -245,8 +245,7 @@ class Performance:
 
     def _visit(self, page: HostedPage, step: Step) -> Arrival:
         self._page, self.step, self._way, self._called = page, step, "", Future()
-        self.state = PLAYING if self._hurry else WAITING
-        self._show(page.url)
+        self._show(page.url, PLAYING if self._hurry else WAITING)
         if not self._hurry:
             self._wait(page.arrival, self._called)
         if not page.arrival.done():
@@ -277,8 +276,10 @@ class Performance:
         if self._leave.done():
             raise Left
 
-    def _show(self, url: str) -> None:
+    def _show(self, url: str, state: str = "") -> None:
         self.phone = PhonePage(self.phone.key + 1, url)
+        if state:  # after the page, so that whoever sees it sees that
+            self.state = state
         self._changed()
 
     def _script(self, page: HostedPage, step: Step) -> None:

@@ -300,6 +300,11 @@ class TestRoundTrip:
             second = shop.wallet()
             assert {first, second} == {row["chargePermissionId"] for row in objects(shop)["chargePermissions"]}
 
+    def test_a_number_in_the_place_of_a_text_is_called_so(self) -> None:
+        """What YAML makes of the digits of a card without quotes, where a program gives a mapping."""
+        with pytest.raises(ValueError, match="card: 1111 is no text; write '1111'"):
+            Emulator(world=wallet(card=1111))
+
     def test_accounts_and_keys_stay(self, shop: Shop) -> None:
         """Of a running emulator, whatever is loaded; also of the second account, whose first use comes later."""
         load(shop, {"merchants": [{"name": "New name"}], **charge()})

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.temporary import TemporaryFolder
 from tests.processes import PATIENCE, program, until
 
@@ -58,6 +59,17 @@ def test_a_key_does_not_outlive_its_process(number: signal.Signals, tmp_path: Pa
         assert tmp_path in key.parents
         os.killpg(process.pid, number)
     assert gone(key.parent)
+
+
+@pytest.mark.parametrize("in_process", [False, True])
+def test_an_emulator_that_was_stopped_makes_no_key(in_process: bool) -> None:
+    """Whoever asks for one is told so: nobody would delete it."""
+    with Emulator(seed=7, in_process=in_process) as emulator:
+        folder = emulator.folder
+    for wish in (emulator.start, lambda: emulator.merchant, emulator.ready):
+        with pytest.raises(ValueError, match="this emulator was stopped"):
+            wish()
+    assert not folder.exists()
 
 
 def test_a_fork_that_ends_leaves_the_key_of_its_parent() -> None:

@@ -276,6 +276,12 @@ APART = [
     r'"{\"token\": \"a\\\"canary\", \"n\": 1}"',
     "it is {'name': 'cookie', 'value': 'canary'}",
     '{"name": "cookie", "value": "canary"}',
+    '{"Name": "api_token", "Value": "canary"}',
+    '{"key": "password", "value": "canary"}',
+    "it is {'key': 'password', 'value': 'canary'}",
+    "password = '''canary'''",
+    'f(token="""canary""")',
+    'token = f"canary"',
     "[(b'authorization', b'Basic canary')]",
     'add_header("Set-Cookie", "sid=canary")',
     "x-amz-pay-authtoken: canary",
@@ -390,6 +396,16 @@ def test_a_secret_is_masked_whatever_stands_between_it_and_its_name(text: str) -
     masked, marks = str(redact(text)), re.compile(r"\x1b\[\d*m|</?\w+|\\PY\{[\w+]*\}\{|\\x1b\[\d+m")
     assert not re.search("can|ary|271828", masked.replace("characters", ""))
     assert (marks.findall(masked), redact(masked)) == (marks.findall(text), masked)
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["ValueError: ", "INFO:root:", "a: b: ", "x = ", "['a'] ", "f(a: ", "key='a' ", "a: int | None = None, ", "'a': "],
+)
+def test_a_label_in_front_hides_no_name(label: str) -> None:
+    """As an exception and a log have them; a program's word with a type looks the same."""
+    masked = [str(redact(label + text)) for text in APART]
+    assert [text for text in masked if re.search("can|ary|271828", text.replace("characters", ""))] == []
 
 
 def test_references_stay_beside_a_secret() -> None:

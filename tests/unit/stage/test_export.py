@@ -4,10 +4,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.runs.runner import run
-from amazonpay_nb.stage.export import export, finish
+from amazonpay_nb.stage.export import export, finish, short
 
 DONE = "with open('done', 'a') as file:\n    print('once', end=' ', file=file)"
 DIES = "import os\nos._exit(3)"
@@ -78,3 +80,83 @@ def test_a_notebook_that_has_never_run_is_run(tmp_path: Path) -> None:
     fresh = saved(tmp_path / "fresh.ipynb", new_code_cell(DONE), new_code_cell(END))
     assert finish(str(fresh), {}).failure is None
     assert (tmp_path / "done").read_text() == "once "
+
+
+CLAIMS = """
+from pathlib import Path
+from amazonpay_nb import workbench
+
+wb = workbench.open(buyer="script", region="na")
+wb.set_up_keys()
+arrival = await wb.play_set_up()
+wallet = wb.client.complete_checkout_session(arrival.checkout_session_id).charge_permission_id
+charge = wb.client.create_charge(charge_permission_id=wallet, charge_amount=wb.price("14.00"), capture_now=True)
+wb.claim("holds", "The claim holds.", not Path("broken").exists())
+"""
+
+
+def claiming(folder: Path) -> Path:
+    """A notebook that claims what holds as long as no file of its folder is called broken."""
+    cells = [new_code_cell(line) for line in (CLAIMS.strip(), "print('the', 'end')")]
+    return saved(folder / "one.ipynb", *cells)
+
+
+def run_in_jupyter(path: Path, **changes: str) -> None:
+    """Run all cells again as JupyterLab and `nbconvert --execute --inplace` do, which keep all metadata."""
+    document = nbformat.read(path, as_version=4)
+    for before, after in changes.items():
+        document.cells[0].source = document.cells[0].source.replace(before, after)
+    NotebookClient(document, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
+    nbformat.write(document, path)
+
+
+def cleared(path: Path) -> None:
+    """*Clear Outputs of All Cells*, which keeps all metadata."""
+    document = nbformat.read(path, as_version=4)
+    for cell in document.cells:
+        cell.outputs, cell.execution_count = [], None
+    nbformat.write(document, path)
+
+
+def test_a_run_whose_outputs_were_cleared_is_run_anew(tmp_path: Path) -> None:
+    """What the run before has noted is no result: the page would have ticks at claims that nobody tried."""
+    own = claiming(tmp_path / "own")
+    run([own], {}, out=tmp_path / "out")
+    written = tmp_path / "out" / "one.ipynb"
+    cleared(written)
+    (tmp_path / "out" / "broken").touch()
+    _, stopped = export(str(written), {}, tmp_path / "pages", edition="short")
+    assert str(stopped).startswith("AssertionError: holds: The claim holds.")
+
+
+@pytest.mark.parametrize("failed", ["a claim", "its kernel"])
+def test_a_failed_run_that_ran_again_in_jupyter_has_passed(failed: str, tmp_path: Path) -> None:
+    """From its first cell to its last: what the failed one has noted is over."""
+    own, written = claiming(tmp_path / "own"), tmp_path / "out" / "one.ipynb"
+    (tmp_path / "own" / "broken").touch()
+    if failed == "its kernel":
+        document = nbformat.read(own, as_version=4)
+        document.cells.insert(0, new_code_cell("import os\nos.path.exists('broken') and os._exit(3)"))
+        nbformat.write(document, own)
+    assert run([own], {}, out=tmp_path / "out").failed
+    assert export(str(written), {}, tmp_path / "pages")[1] is not None
+    run_in_jupyter(written)
+    page, stopped = export(str(written), {}, tmp_path / "pages")
+    assert stopped is None
+    assert "The run stopped" not in page.read_text("utf-8")
+
+
+def test_a_journal_is_that_of_its_run_alone(tmp_path: Path) -> None:
+    """The page of the next run, which has left none, says so, and shows no money of the one before."""
+    written = tmp_path / "out" / "one.ipynb"
+    run([claiming(tmp_path / "own")], {}, out=tmp_path / "out")
+    assert "$14.00" in short(finish(str(written), {}))
+    cells = nbformat.read(written, as_version=4)
+    cells.cells.append(new_markdown_cell("A word more."))
+    nbformat.write(cells, written)
+    assert "$14.00" in short(finish(str(written), {}))
+    run_in_jupyter(written, na="eu")
+    page = short(finish(str(written), {}))
+    assert "$14.00" not in page
+    assert "The run has left no journal, so the money that it moved cannot be shown." in page
+    assert Journal.read(written.with_suffix(".journal.jsonl")).exchanges

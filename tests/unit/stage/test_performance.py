@@ -337,6 +337,20 @@ class TestOtherwise:
             assert stage.act is not None
             assert (stage.state, stage.act.way) == ("otherwise", "trouble")
 
+    def test_the_phone_has_the_page_before_the_buyer_is_awaited(self) -> None:
+        """Whoever sees the wait can open the page, at once."""
+        pages: list[str] = []
+
+        class Watched(Performance):
+            def __setattr__(self, name: str, value: Any) -> None:
+                super().__setattr__(name, value)
+                if (name, value) == ("state", "waiting"):
+                    pages.append(self.phone.url)
+
+        with closing(Watched(told(SAVE), pace=0)) as stage:
+            play(stage, "next")
+            assert pages == [stage.begins_at]
+
     def test_a_person_who_is_faster_than_the_script(self) -> None:
         """The script finds the visit over, and says so in the log alone; what the person did counts."""
         failures: list[Any] = []
