@@ -112,15 +112,16 @@ def claims_of(document: Any) -> tuple[Claim, ...]:
     return tuple(claims.values())
 
 
-def digest_of(document: Any) -> str:
-    """Return a digest of what a run has left in the cells: what they say, which have run, and what they recorded.
+def left_in(document: Any) -> str:
+    """Return a hash of what a run has left in the cells that have run: what they say, their numbers, what they record.
 
     Saving the notebook, or a text that somebody adds, does not change it; running, changing or clearing a cell does.
     """
     cells = [cell for cell in document.cells if cell.cell_type == "code"]
+    ran = [cell for cell in cells if cell.get("execution_count") is not None or cell.get("outputs")]
     shapes = [
         [cell.source, cell.get("execution_count"), [output.output_type for output in cell.get("outputs", ())]]
-        for cell in cells
+        for cell in ran or cells
     ]
     content = json.dumps([shapes, list(_records(cells))], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]

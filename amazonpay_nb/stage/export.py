@@ -19,7 +19,7 @@ from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs import notebook as notebooks
-from amazonpay_nb.runs.failure import Failure, claims_of, digest_of, failure_of
+from amazonpay_nb.runs.failure import Failure, claims_of, failure_of, left_in
 from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.runs.report import notebook_page
 from amazonpay_nb.runs.runner import Case, check_case, here
@@ -94,7 +94,7 @@ def finish(name: str, texts: Mapping[str, str]) -> Finished:
 def _is_as_its_run_left_it(document: Any) -> bool:
     """Tell whether the cells are those of a run that wrote the notebook, and take off what another one noted."""
     with suppress(AttributeError, KeyError, TypeError):
-        if document.metadata.papermill["cells"] == digest_of(document):
+        if document.metadata.papermill["cells"] == left_in(document):
             return True
     for part in (document, *document.cells):
         part.metadata.pop("papermill", None)
