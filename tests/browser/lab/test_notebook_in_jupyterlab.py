@@ -1,8 +1,15 @@
 """A person in JupyterLab: presses the button in a cell's output, stops, restarts, comes too late."""
 
+import shutil
+from pathlib import Path
+
+import nbformat
 import pytest
 from playwright.sync_api import expect
 
+from amazonpay_nb.runs.failure import left_in
+from amazonpay_nb.runs.notebook import find_notebooks, title_of
+from amazonpay_nb.runs.runner import run
 from tests.browser.jupyterlab import VIEWPORT, Lab, OpenNotebook
 
 pytestmark = pytest.mark.browser
@@ -137,3 +144,22 @@ def test_a_wide_table_fits_a_narrow_window(lab: Lab) -> None:
         assert longest.evaluate("it => getComputedStyle(it).overflowWrap") == "normal"
         notebook.ask("await app.commands.execute('application:toggle-left-area');")
         page.set_viewport_size(VIEWPORT)
+
+
+def test_a_saved_notebook_is_as_its_run_left_it(lab: Lab) -> None:
+    """What the run noted in it counts on; a cell that runs again is another thing."""
+    runs, folder = lab.root / "runs", lab.root / "notebooks"
+    run(find_notebooks(["06"]), {}, out=runs)
+    (executed,) = runs.glob("*.ipynb")
+    path = Path(shutil.move(executed, folder))
+    with lab.existing(path.name) as notebook:
+        notebook.replace("# Manage refunds", "# What we showed")
+        notebook.save()
+        document = nbformat.read(path, as_version=4)
+        assert title_of(document) == "What we showed"
+        assert left_in(document) == document.metadata.papermill.cells
+        notebook.run_cell("from amazonpay_nb.spec.states")
+        notebook.finish()
+        notebook.save()
+    document = nbformat.read(path, as_version=4)
+    assert left_in(document) != document.metadata.papermill.cells
