@@ -66,12 +66,13 @@ def _found_in(document: Any) -> Failure | None:
         for claim in claims_in([cell]):
             if claim.ok is False:  # in a cell that went on
                 return Failure(claim.failure, step, cell.execution_count, cell.id, claim=claim.id)
-        if cell.metadata.get("papermill", {}).get("exception"):  # a message that is no UTF-8, or an unknown %magic
-            errors = "".join(output.text for output in cell.outputs if output.get("name") == "stderr")
-            last = plain(errors).strip().rpartition("\n")[2]
+        errors = "".join(output.text for output in cell.get("outputs", ()) if output.get("name") == "stderr")
+        last = plain(errors).strip().rpartition("\n")[2]
+        # A message that is no UTF-8; and an unknown %magic, of which IPython prints a line, whoever runs the cell.
+        if cell.metadata.get("papermill", {}).get("exception") or last.startswith("UsageError: "):
             said = f"; the last line of its standard error: {last}" if last else "."
             message = f"The cell failed, and its kernel could not say how{said}"
-            return Failure(message, step, cell.execution_count, cell.id)
+            return Failure(message, step, cell.get("execution_count"), cell.get("id", ""))
     with suppress(*_OF_OTHERS):
         widgets = document.metadata.get("widgets", {}).get(_WIDGETS, {}).get("state", {}).values()
         blocks = [widget.state.outputs for widget in widgets if widget.model_name == "OutputModel"]

@@ -42,6 +42,8 @@ from amazonpay_nb.workbench.servers import OwnServer
 
 # How much later Amazon may decide than it says  [inferred]; an emulator whose time is real looks five times a second.
 _LATE_SECONDS = 3
+_SEEDED = weakref.WeakSet[random.Random]()
+os.register_at_fork(after_in_child=lambda: [one.seed() for one in _SEEDED])  # with one key, two would share a charge
 
 
 class Workbench:
@@ -103,7 +105,7 @@ class Workbench:
         self.emulator: Emulator | None = None
         if environment == "emulator":
             self._random = random.Random(int(seed))  # noqa: S311 (repeats on purpose)
-            os.register_at_fork(after_in_child=self._random.seed)  # two processes with one key would share a charge
+            _SEEDED.add(self._random)
             self.emulator = self._resources.enter_context(Emulator(region, seed=int(seed), shop_name=merchant_name))
         self.director = Director(self.emulator, self.journal)
         self.shop = Shop(

@@ -188,6 +188,17 @@ def test_a_comparison_is_known_by_its_place(ranges: str, said: str, tmp_path: Pa
     assert (done.stdout, done.stderr) == (said, "")
 
 
+def test_a_magic_that_nobody_knows_is_a_failure_whoever_ran_it() -> None:
+    """IPython prints a line and no error, in JupyterLab and under papermill, too."""
+    said = "Loading\n\x1b[31mUsageError\x1b[0m: Line magic function `%pay` not found.\n"
+    cell = new_code_cell("%pay", outputs=[new_output("stream", name="stderr", text=said)], execution_count=2)
+    failure = failure_of(new_notebook(cells=[cell]))
+    assert failure
+    assert (failure.cell, failure.message.endswith(": UsageError: Line magic function `%pay` not found.")) == (2, True)
+    cell.outputs[0].text += "and went on"
+    assert failure_of(new_notebook(cells=[cell])) is None
+
+
 def test_a_claim_that_does_not_hold_says_more_than_a_kernel_that_cannot() -> None:
     """Where the cell that ends the notebook has both, the claim is the failure."""
     shown = new_output("display_data", {RECORD_MIME: {"claims": [{"id": "a", "text": "It is so.", "ok": False}]}})
