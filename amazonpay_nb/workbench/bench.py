@@ -43,7 +43,8 @@ from amazonpay_nb.workbench.servers import OwnServer
 # How much later Amazon may decide than it says  [inferred]; an emulator whose time is real looks five times a second.
 _LATE_SECONDS = 3
 _SEEDED = weakref.WeakSet[random.Random]()
-os.register_at_fork(after_in_child=lambda: [one.seed() for one in _SEEDED])  # with one key, two would share a charge
+# With the same idempotency key, two processes would share a charge.
+os.register_at_fork(after_in_child=lambda: [*map(random.Random.seed, _SEEDED)])
 
 
 class Workbench:
