@@ -114,18 +114,22 @@ def claims_of(document: Any) -> tuple[Claim, ...]:
 
 
 def left_in(document: Any) -> str:
-    """Return a hash of what a run has left in the cells that have run: what they say, their numbers, what they record.
+    """Return a hash of what a run has left in the cells that have run: what they say and show, and what they record.
 
     Saving the notebook, or a text that somebody adds, does not change it; running, changing or clearing a cell does.
     """
     cells = [cell for cell in document.cells if cell.cell_type == "code"]
     ran = [cell for cell in cells if cell.get("execution_count") is not None or cell.get("outputs")]
     shapes = [
-        [cell.source, cell.get("execution_count"), [output.output_type for output in cell.get("outputs", ())]]
+        [cell.source, cell.get("execution_count"), [_words(output) for output in cell.get("outputs", ())]]
         for cell in ran or cells
     ]
     content = json.dumps([shapes, list(_records(cells))], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _words(output: Any) -> list[Any]:
+    return [output.output_type, output.get("text"), output.get("data", {}).get("text/plain"), output.get("evalue")]
 
 
 def noted_in(file: Path) -> dict[str, Any]:

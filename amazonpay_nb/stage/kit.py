@@ -79,12 +79,14 @@ def files(run: Finished) -> dict[str, str]:
     plan = plan.replace("[server]\n", f'[server]\nregion = "{region.code}"\n{"".join(account)}')
     texts = {
         "two-pages.html": short(run), "run.html": full(run),
-        "run.har": har.archive(run.journal), COLLECTION: json.dumps(collection(run.journal, calls, region), indent=2),
-        "sign.py": (_FOLDER / "kit-sign.txt").read_text("utf-8"),
         "rehearsal.toml": _page("rehearsal.toml", plan=plan),
         "go-live.md": _go_live(run),
         **{f"{new}.md": _for_others((docs / f"{old}.md").read_text("utf-8")) for new, old in _DOCS.items()},
     }  # fmt: skip
+    if calls:  # else there is no journal, or nothing in it
+        texts["run.har"] = har.archive(run.journal)
+        texts[COLLECTION] = json.dumps(collection(run.journal, calls, region), indent=2)
+        texts["sign.py"] = (_FOLDER / "kit-sign.txt").read_text("utf-8")
     texts |= {
         f"snippets/{call.operation}.{_ENDINGS[language]}": _program(language, call, region)
         for call in calls

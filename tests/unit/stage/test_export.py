@@ -160,3 +160,17 @@ def test_a_journal_is_that_of_its_run_alone(tmp_path: Path) -> None:
     assert "$14.00" not in page
     assert "The run has left no journal, so the money that it moved cannot be shown." in page
     assert Journal.read(written.with_suffix(".journal.jsonl")).exchanges
+
+
+def test_a_journal_is_not_that_of_the_same_cells_with_another_answer(tmp_path: Path) -> None:
+    """A cell that reads a file, and prints, is the same cell in the next run, and says something else."""
+    cells = [line.replace('wb.price("14.00")', 'wb.price(Path("amount").read_text())') for line in (CLAIMS, "charge")]
+    cells[0] = cells[0].partition("wb.claim")[0].strip()
+    own = saved(tmp_path / "own" / "one.ipynb", *map(new_code_cell, [*cells, "print(charge.charge_amount)"]))
+    written = tmp_path / "out" / "one.ipynb"
+    (own.parent / "amount").write_text("14.00")
+    run([own], {}, out=written.parent)
+    assert "$14.00" in short(finish(str(written), {}))
+    (written.parent / "amount").write_text("99.00")
+    run_in_jupyter(written)
+    assert "$14.00" not in short(finish(str(written), {}))

@@ -73,6 +73,17 @@ def test_the_kit_has_what_an_engineer_asks_for(kit: dict[str, str]) -> None:
     assert "¥" not in kit["two-pages.html"]
 
 
+def test_a_kit_without_a_journal_promises_no_calls(run: Finished) -> None:
+    """As of a notebook that was run in JupyterLab; its README says what is left out, and why."""
+    left = files(replace(run, journal=Journal()))
+    assert sorted(left) == [
+        "README.md", "drills.md", "go-live.md", "parity.md", "regions.md", "rehearsal.toml", "run.html",
+        "two-pages.html",
+    ]  # fmt: skip
+    assert "The run has left no journal" in left["README.md"]
+    assert not re.search(r"run\.har|snippets/|sign\.py|postman", left["README.md"])
+
+
 def test_a_page_of_the_kit_leads_nowhere_else(kit: dict[str, str]) -> None:
     """A link in it is one to the open web."""
     pages = [text for name, text in kit.items() if name.endswith(".md")]
