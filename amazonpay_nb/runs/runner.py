@@ -20,7 +20,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs.failure import Failure, claims_of, failure_of, left_in, noted_in, result_of
-from amazonpay_nb.runs.folder import forget, report_folder, write_whole
+from amazonpay_nb.runs.folder import forget, report_folder, writable, write_whole
 from amazonpay_nb.runs.kernels import FILES_BESIDE, FILES_OF_JOB, execute, kernel_environment, room_for_jobs
 from amazonpay_nb.runs.notebook import NO_PROGRAM, Notebook, in_whole_texts, settings_of, title_of, without_secrets
 from amazonpay_nb.runs.report import REPORTS, Run, Summary, notebook_page, write_report
@@ -228,7 +228,8 @@ def keep(
     notes = document.metadata.setdefault("papermill", {})  # not there where the kernel did not start, or died
     if failure and failure != failure_of(document):  # no cell shows it, and others see the notebook alone
         notes["failure"] = redact(failure.message)
-    notes["cells"] = left_in(document)
+    read = nbformat.reads(writable(nbformat.writes(document)), as_version=4)  # as others will
+    notes["cells"] = left_in(read)
     write_whole(written, nbformat.writes(document) + "\n")
     page = notebook_page(document, name, notebook.path.parent.resolve(), failure=failure)
     write_whole(written.with_suffix(".html"), page)

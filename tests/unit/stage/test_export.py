@@ -41,9 +41,11 @@ def test_a_run_that_has_failed_stays_so(sources: tuple[str, ...], tmp_path: Path
     assert [*tmp_path.rglob("done")] == [tmp_path / "own" / "done"]
 
 
-def test_a_failure_that_no_cell_shows_stands_at_the_head_of_each_page(tmp_path: Path) -> None:
-    """A run that was offline, and tried to connect: it read like a success."""
-    cell = new_code_cell("import socket\nprint(socket.socket().connect_ex(('192.0.2.1', 9)) > 0)")
+@pytest.mark.parametrize("said", ["coffee", "caf\xc3\xa9\x80\ufffe\x7f"])
+def test_a_failure_that_no_cell_shows_stands_at_the_head_of_each_page(said: str, tmp_path: Path) -> None:
+    """A run that was offline, and tried to connect: it read like a success; also where a file cannot hold a letter."""
+    tries = "import socket\ntry: socket.create_connection(('192.0.2.1', 9), 1)\nexcept OSError: pass"
+    cell = new_code_cell(f"{tries}\nprint({said!r})")
     (failed,) = run([saved(tmp_path / "own" / "one.ipynb", cell)], {}, out=tmp_path / "out", offline=True).runs
     assert failed.failure
     page, stopped = export(str(tmp_path / "out" / "one.ipynb"), {}, tmp_path / "pages")
