@@ -174,8 +174,11 @@ class Connection(HttpToolsProtocol):
         """Forget what was to come."""
         if self._timer:
             self._timer.cancel()
-        self._rest = b""
+        self._rest = self._refusal = b""
         super().connection_lost(exc)
+        self.pipeline.clear()
+        # Each knows this connection, which would stay, with its buffers, until Python looks for circles.
+        self.cycle = self.flow = None  # type: ignore[assignment]
 
     def _look(self) -> None:
         """Close a connection whose client neither sends its request on nor reads its answers."""

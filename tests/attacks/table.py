@@ -339,6 +339,8 @@ _ROWS = {
         ("bounds.handshakes", "Connections begin no TLS handshake, or end none.",
          "They count among the connections, and are closed in time.",
          f"{_CONNECTIONS}a_handshake_counts_and_ends_in_time"),
+        ("bounds.closed", "TLS connections are closed in the middle of their bodies, again and again.",
+         "Nothing of them is kept.", "tests/proofs/test_floods.py::test_closed_connections_stay_in_no_memory"),
         ("bounds.buttons", "A page posts one signed button again and again.",
          "429 while a thousand sessions of buttons are open.",
          f"{_HOSTED}TestEntry::test_buttons_open_a_thousand_sessions_at_most"),

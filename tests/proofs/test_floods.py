@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from tests.processes import PATIENCE, PROCESS, Remote, emulator, program
 from tests.proofs.sizes import size
 
 MEGABYTES_AT_MOST = 150
+MEGABYTES_OVER_TLS = 200  # a quarter of one more for each of 128 connections, and as many again that were just closed
 MEGABYTE = b"x" * 2**20
 CALL = b"GET /v2/charges/x HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 
@@ -99,6 +101,10 @@ def _merchant_is_answered(remote: Remote) -> None:
         assert shop.charge(shop.wallet(), "1.00")
 
 
+def _peak(remote: Remote) -> float:
+    return int(Path(f"/proc/{remote.process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
+
+
 @pytest.mark.parametrize(
     "kind", [long_targets, endless_headers, nobody_reads, half_bodies, huge_bodies], ids=lambda kind: kind.__name__
 )
@@ -108,11 +114,33 @@ def test_a_flood_fills_nothing(
     """At its highest, memory is a fraction more than what an emulator needs to begin with."""
     kind(remote)
     _merchant_is_answered(remote)
-    peak = int(Path(f"/proc/{remote.process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
-    assert peak < MEGABYTES_AT_MOST
+    assert _peak(remote) < MEGABYTES_AT_MOST
     assert remote.process.poll() is None
     record_property("work", str(kind.__doc__).rstrip("."))
     record_property("result", f"less than {MEGABYTES_AT_MOST} MB of memory, and a merchant is answered")
+
+
+def test_closed_connections_stay_in_no_memory(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    """Over TLS, where each has the most of it: round after round, all that there can be, with most of a body."""
+    head = b"POST /v2/charges HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: %d\r\n\r\n" % MAX_BODY_BYTES
+    with emulator(tmp_path, seed=7, https=True) as remote:
+        context = ssl.create_default_context(cafile=json.loads((tmp_path / "ready.json").read_text())["caFile"])
+
+        def send(content: bytes) -> ssl.SSLSocket:
+            stranger = context.wrap_socket(connect(remote), server_hostname="127.0.0.1")
+            stranger.sendall(content)
+            return stranger
+
+        for _ in range(size(10, 45)):
+            with ExitStack() as strangers:
+                for _ in range(MAX_CONNECTIONS):
+                    with suppress(OSError):  # those of the round before may still be on their way out
+                        strangers.enter_context(send(head + b"x" * (MAX_BODY_BYTES - 1)))
+                assert _peak(remote) < MEGABYTES_OVER_TLS
+        with send(CALL) as stranger:
+            assert stranger.recv(8) == b"HTTP/1.1"
+    record_property("work", "rounds of as many TLS connections as there can be, closed in the middle of a body")
+    record_property("result", f"less than {MEGABYTES_OVER_TLS} MB of memory")
 
 
 def test_few_open_files_fill_no_log(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
