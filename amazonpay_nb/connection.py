@@ -176,6 +176,7 @@ class Connection(HttpToolsProtocol):
             self._timer.cancel()
         self._rest = self._refusal = b""
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()  # uvicorn leaves it to a connection that was reset
         self.pipeline.clear()
         # Each knows this connection, which would stay, with its buffers, until Python looks for circles.
         self.cycle = self.flow = None  # type: ignore[assignment]
