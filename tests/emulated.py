@@ -8,6 +8,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from amazonpay_nb.emulator import Credentials, Emulator
 from amazonpay_nb.loopback import http_client
@@ -200,6 +201,18 @@ class Shop:
 
     def buyer(self) -> "Buyer":
         return Buyer(self.http, self.emulator.region)
+
+
+def sandbox(amazon: Emulator) -> dict[str, str]:
+    """The variables of a process for which an emulator with a proxy is Amazon's Sandbox."""
+    account = amazon.merchant
+    key = account.keys.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return {
+        "AMAZON_PAY_PRIVATE_KEY_FILE": key.decode(), "AMAZON_PAY_STORE_ID": account.store_id,
+        "AMAZON_PAY_PUBLIC_KEY_ID": account.public_key_id, "AMAZON_PAY_MERCHANT_ID": account.merchant_id,
+        "AMAZON_PAY_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:Topic",
+        "HTTPS_PROXY": str(amazon.proxy_url), "SSL_CERT_FILE": str(amazon.proxy_ca_file),
+    }  # fmt: skip
 
 
 class Buyer:

@@ -121,15 +121,17 @@ def left_in(document: Any) -> str:
     cells = [cell for cell in document.cells if cell.cell_type == "code"]
     ran = [cell for cell in cells if cell.get("execution_count") is not None or cell.get("outputs")]
     shapes = [
-        [cell.source, cell.get("execution_count"), [_words(output) for output in cell.get("outputs", ())]]
+        [cell.source, cell.get("execution_count"), [_texts(output) for output in cell.get("outputs", ())]]
         for cell in ran or cells
     ]
     content = json.dumps([shapes, list(_records(cells))], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def _words(output: Any) -> list[Any]:
-    return [output.output_type, output.get("text"), output.get("data", {}).get("text/plain"), output.get("evalue")]
+def _texts(output: Any) -> list[Any]:
+    # Texts, also those of HTML and pictures; JupyterLab writes the numbers of JSON anew, 1 for 1.0.
+    shown = {kind: value for kind, value in output.get("data", {}).items() if isinstance(value, str)}
+    return [output.output_type, output.get("text"), output.get("evalue"), shown]
 
 
 def noted_in(file: Path) -> dict[str, Any]:

@@ -1,9 +1,13 @@
 """The system's Chromium, driven by Playwright; nothing is downloaded."""
 
+import base64
 import contextlib
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
@@ -17,9 +21,10 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.rehearsal.browser import LEAN, program_here
 
-__all__ = ["chromium", "driver", "in_view", "new_page", "offline", "press", "watch"]
+__all__ = ["chromium", "driver", "in_view", "new_page", "offline", "press", "trust", "watch"]
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -63,6 +68,14 @@ def chromium(playwright: Playwright, *flags: str) -> Iterator[Browser]:
         yield browser
     finally:
         browser.close()
+
+
+def trust(emulator: Emulator) -> str:
+    """The flag of a browser that trusts the authority of an emulator's proxy, and no other that it does not know."""
+    assert emulator.proxy_ca_file
+    key = x509.load_pem_x509_certificate(emulator.proxy_ca_file.read_bytes()).public_key()
+    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return f"--ignore-certificate-errors-spki-list={base64.b64encode(hashlib.sha256(der).digest()).decode()}"
 
 
 def new_page(browser: Browser, **options: Any) -> Page:

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from playwright.sync_api import Playwright
 
 from amazonpay_nb.emulator import Emulator
-from tests.browser.chromium import chromium, new_page, watch
+from tests.browser.chromium import chromium, new_page, trust, watch
 from tests.browser.jupyterlab import VIEWPORT, Lab, working_copies
-from tests.browser.test_proxy import fingerprint
+from tests.emulated import sandbox
 
 pytestmark = pytest.mark.browser
 
@@ -24,16 +23,9 @@ def amazon() -> Iterator[Emulator]:
 
 @pytest.fixture(scope="module")
 def lab(amazon: Emulator, playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    account = amazon.merchant
-    key = account.keys.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    variables = {
-        "AMAZON_PAY_PRIVATE_KEY_FILE": key.decode(), "AMAZON_PAY_STORE_ID": account.store_id,
-        "AMAZON_PAY_PUBLIC_KEY_ID": account.public_key_id, "AMAZON_PAY_MERCHANT_ID": account.merchant_id,
-        "HTTPS_PROXY": str(amazon.proxy_url), "SSL_CERT_FILE": str(amazon.proxy_ca_file),
-    }  # fmt: skip
-    with chromium(playwright, f"--ignore-certificate-errors-spki-list={fingerprint(amazon)}") as browser:
+    with chromium(playwright, trust(amazon)) as browser:
         page = new_page(browser, viewport=VIEWPORT, proxy={"server": str(amazon.proxy_url)})
-        with working_copies(page, tmp_path_factory.mktemp("sandbox"), **variables) as running:
+        with working_copies(page, tmp_path_factory.mktemp("sandbox"), **sandbox(amazon)) as running:
             yield running
 
 

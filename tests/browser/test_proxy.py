@@ -1,14 +1,10 @@
 """A page with Amazon's own addresses in it, in a browser that has the emulator as its proxy."""
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Browser, Page, Playwright, Request
 from starlette.applications import Starlette
 from starlette.requests import Request as Visit
@@ -18,7 +14,7 @@ from starlette.routing import Route
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.loopback import LoopbackServer
 from amazonpay_nb.signing import sign_payload
-from tests.browser.chromium import chromium, new_page, watch
+from tests.browser.chromium import chromium, new_page, trust, watch
 from tests.emulated import SET_UP, Shop
 
 pytestmark = pytest.mark.browser
@@ -35,17 +31,9 @@ def shop() -> Iterator[Shop]:
         yield shop
 
 
-def fingerprint(emulator: Emulator) -> str:
-    """What the browser needs to trust the emulator's authority, and no other that it does not know."""
-    assert emulator.proxy_ca_file
-    key = x509.load_pem_x509_certificate(emulator.proxy_ca_file.read_bytes()).public_key()
-    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return base64.b64encode(hashlib.sha256(der).digest()).decode()
-
-
 @pytest.fixture(scope="module")
 def proxied(shop: Shop, playwright: Playwright) -> Iterator[Browser]:
-    with chromium(playwright, f"--ignore-certificate-errors-spki-list={fingerprint(shop.emulator)}") as running:
+    with chromium(playwright, trust(shop.emulator)) as running:
         yield running
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from nbformat.v4 import new_code_cell
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.runs.notebook import find_notebooks
+from tests.emulated import sandbox
 
 PERSON = """
 def play_person(control):
@@ -57,14 +57,7 @@ def test_every_notebook_passes(region: str, tmp_path: Path) -> None:
             document = nbformat.read(path, as_version=4)
             document.cells.insert(0, new_code_cell(person.strip()))
             nbformat.write(document, tmp_path / "notebooks" / path.name)
-        account = amazon.merchant
-        key = account.keys.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        variables = os.environ | {
-            "AMAZON_PAY_PRIVATE_KEY_FILE": key.decode(), "AMAZON_PAY_STORE_ID": account.store_id,
-            "AMAZON_PAY_PUBLIC_KEY_ID": account.public_key_id, "AMAZON_PAY_MERCHANT_ID": account.merchant_id,
-            "AMAZON_PAY_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:Topic",
-            "HTTPS_PROXY": str(amazon.proxy_url), "SSL_CERT_FILE": str(amazon.proxy_ca_file),
-        }  # fmt: skip
+        variables = os.environ | sandbox(amazon)
         command = [sys.executable, "-c", "from amazonpay_nb.cli import main; main()", "run"]
         notebooks = sorted(map(str, (tmp_path / "notebooks").iterdir()))
         options = ["--out", "out", "-p", "environment", "sandbox", "-p", "buyer", "you", "-p", "region", region]

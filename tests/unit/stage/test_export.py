@@ -8,6 +8,7 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.runs.failure import left_in
 from amazonpay_nb.runs.runner import run
 from amazonpay_nb.stage.export import export, finish, short
 
@@ -164,11 +165,12 @@ def test_a_journal_is_that_of_its_run_alone(tmp_path: Path) -> None:
     assert Journal.read(written.with_suffix(".journal.jsonl")).exchanges
 
 
-def test_a_journal_is_not_that_of_the_same_cells_with_another_answer(tmp_path: Path) -> None:
-    """A cell that reads a file, and prints, is the same cell in the next run, and says something else."""
-    cells = [line.replace('wb.price("14.00")', 'wb.price(Path("amount").read_text())') for line in (CLAIMS, "charge")]
-    cells[0] = cells[0].partition("wb.claim")[0].strip()
-    own = saved(tmp_path / "own" / "one.ipynb", *map(new_code_cell, [*cells, "print(charge.charge_amount)"]))
+@pytest.mark.parametrize("shown", ["print(amount)", "from IPython.display import HTML\nHTML(amount)"])
+def test_a_journal_is_not_that_of_the_same_cells_with_another_answer(shown: str, tmp_path: Path) -> None:
+    """A cell that reads a file is the same cell in the next run, and says or shows something else."""
+    source = CLAIMS.partition("wb.claim")[0].strip().replace('"14.00"', 'Path("amount").read_text()')
+    cells = map(new_code_cell, [source, f"amount = str(charge.charge_amount)\n{shown}"])
+    own = saved(tmp_path / "own" / "one.ipynb", *cells)
     written = tmp_path / "out" / "one.ipynb"
     (own.parent / "amount").write_text("14.00")
     run([own], {}, out=written.parent)
@@ -176,3 +178,14 @@ def test_a_journal_is_not_that_of_the_same_cells_with_another_answer(tmp_path: P
     (written.parent / "amount").write_text("99.00")
     run_in_jupyter(written)
     assert "$14.00" not in short(finish(str(written), {}))
+
+
+def test_a_number_that_jupyterlab_writes_anew_is_the_same() -> None:
+    """It saves 1 where JSON has 1.0."""
+    output = new_output("display_data", {"application/json": {"amount": 1.0}, "text/plain": "1.0"})
+    document = new_notebook(cells=[new_code_cell("show()", execution_count=1, outputs=[output])])
+    before = left_in(document)
+    output.data["application/json"]["amount"] = 1
+    assert left_in(document) == before
+    output.data["text/plain"] = "2.0"
+    assert left_in(document) != before
