@@ -13,6 +13,7 @@ import re
 import ssl
 from collections.abc import Callable, Coroutine
 from functools import partial
+from traceback import clear_frames
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -119,6 +120,7 @@ class ProxyConnection(Connection):
                 ssl_handshake_timeout=connection.PATIENCE_SECONDS,
             )  # fmt: skip
         except OSError as error:
+            clear_frames(error.__traceback__)  # asyncio's knows the error, which would keep the connection's buffers
             self.connection_lost(error)
             return
         if transport is None or self.parser is None:  # it was lost meanwhile

@@ -339,7 +339,7 @@ _ROWS = {
         ("bounds.handshakes", "Connections begin no TLS handshake, or end none.",
          "They count among the connections, and are closed in time.",
          f"{_CONNECTIONS}a_handshake_counts_and_ends_in_time"),
-        ("bounds.closed", "TLS connections are closed in the middle of a body or an answer, again and again.",
+        ("bounds.closed", "TLS connections are closed in their handshake, a body or an answer, again and again.",
          "Nothing of them is kept.", "tests/proofs/test_floods.py::test_closed_connections_stay_in_no_memory"),
         ("bounds.buttons", "A page posts one signed button again and again.",
          "429 while a thousand sessions of buttons are open.",

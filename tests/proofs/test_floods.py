@@ -32,13 +32,13 @@ def remote(tmp_path: Path) -> Iterator[Remote]:
         yield remote
 
 
-def connect(remote: Remote) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", urlsplit(remote.url).port or 0), timeout=PATIENCE)
+def connect(url: str) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=PATIENCE)
 
 
 def flood(remote: Remote, *pieces: bytes) -> bytes:
     """Send until all is sent or the connection is closed, and return the beginning of the answer; "" after a reset."""
-    with connect(remote) as stranger:
+    with connect(remote.url) as stranger:
         with suppress(ConnectionError):
             for piece in pieces:
                 stranger.sendall(piece)
@@ -69,7 +69,7 @@ def nobody_reads(remote: Remote) -> None:
     """Clients that send one call after another and never read: they are not read from either."""
     with ExitStack() as strangers:
         for _ in range(size(5, 100)):
-            stranger = strangers.enter_context(connect(remote))
+            stranger = strangers.enter_context(connect(remote.url))
             stranger.settimeout(0.2)
             with pytest.raises((TimeoutError, ConnectionError)):
                 stranger.sendall(CALL * 1_000_000)
@@ -82,7 +82,7 @@ def half_bodies(remote: Remote) -> None:
     with ExitStack() as strangers:
         inside = []
         for _ in range(MAX_CONNECTIONS):
-            inside.append(strangers.enter_context(connect(remote)))
+            inside.append(strangers.enter_context(connect(remote.url)))
             inside[-1].sendall(head + b"x" * (MAX_BODY_BYTES - 1))
         for _ in range(size(50, 1000)):
             # There is room again where the time of one that has an answer is over.
@@ -120,22 +120,33 @@ def test_a_flood_fills_nothing(
     record_property("result", f"less than {MEGABYTES_AT_MOST} MB of memory, and a merchant is answered")
 
 
-HALF_BODY = b"POST /v2/charges HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: %d\r\n\r\n" % MAX_BODY_BYTES
+HALF_BODY = CALL.replace(b"GET", b"POST")[:-2] + b"content-length: %d\r\n\r\n" % MAX_BODY_BYTES
 HALF_BODY += b"x" * (MAX_BODY_BYTES - 1)
 
 
-@pytest.mark.parametrize("content", [HALF_BODY, CALL], ids=["in the middle of a body", "in the middle of an answer"])
+@pytest.mark.parametrize("tunnel", [False, True], ids=["to the emulator", "through a tunnel"])
+@pytest.mark.parametrize("content", [b"", HALF_BODY, CALL], ids=["the handshake", "a body", "an answer"])
 def test_closed_connections_stay_in_no_memory(
-    content: bytes, tmp_path: Path, record_property: Callable[[str, object], None]
+    content: bytes, tunnel: bool, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """Over TLS, where each has the most of it: round after round, as many as there can be."""
-    with emulator(tmp_path, seed=7, https=True) as remote:
-        context = ssl.create_default_context(cafile=json.loads((tmp_path / "ready.json").read_text())["caFile"])
+    with emulator(tmp_path, seed=7, **{"proxy" if tunnel else "https": True}) as remote:
+        ready = json.loads((tmp_path / "ready.json").read_text())
+        context = ssl.create_default_context(cafile=ready["proxyCaFile" if tunnel else "caFile"])
+        host = "pay-api.amazon.com" if tunnel else "127.0.0.1"
+        sent = content.replace(b"127.0.0.1", host.encode())
 
-        def send(content: bytes) -> ssl.SSLSocket:
-            stranger = context.wrap_socket(connect(remote), server_hostname="127.0.0.1")
-            stranger.sendall(content)
-            assert content != CALL or stranger.recv(8) == b"HTTP/1.1"
+        def send() -> socket.socket:
+            stranger = connect(ready["proxyUrl"] if tunnel else remote.url)
+            if tunnel:
+                stranger.sendall(b"CONNECT %s:443 HTTP/1.1\r\n\r\n" % host.encode())
+                if not stranger.recv(4096).startswith(b"HTTP/1.1 200"):
+                    stranger.close()
+                    raise ConnectionRefusedError
+            if content:
+                stranger = context.wrap_socket(stranger, server_hostname=host)
+                stranger.sendall(sent)
+                assert content != CALL or stranger.recv(8) == b"HTTP/1.1"
             return stranger
 
         rounds, inside = size(10, 45), 0
@@ -143,10 +154,10 @@ def test_closed_connections_stay_in_no_memory(
             with ExitStack() as strangers:
                 for _ in range(MAX_CONNECTIONS):
                     with suppress(OSError):  # those of the round before may still be on their way out
-                        strangers.enter_context(send(content))
+                        strangers.enter_context(send())
                         inside += 1
                 assert _peak(remote) < MEGABYTES_OVER_TLS
-        send(CALL).close()
+        send().close()
     assert inside > rounds * MAX_CONNECTIONS / 2
     record_property("work", "rounds of as many TLS connections as there can be, closed in the middle")
     record_property("result", f"less than {MEGABYTES_OVER_TLS} MB of memory")
@@ -165,7 +176,7 @@ def test_few_open_files_fill_no_log(tmp_path: Path, record_property: Callable[[s
         remote = Remote(json.loads(ready.read_text()), process)
         with ExitStack() as strangers:
             for _ in range(size(60, 300)):
-                strangers.enter_context(connect(remote))
+                strangers.enter_context(connect(remote.url))
             refused = flood(remote, CALL)[9:12] in (b"503", b"")
         _merchant_is_answered(remote)
         remote.control.close()
