@@ -19,7 +19,8 @@ import httpx
 from amazonpay_nb.commands import checks, control, emulator, notebooks, stage
 from amazonpay_nb.commands.options import say
 from amazonpay_nb.errors import AmazonPayError
-from amazonpay_nb.redaction import legible, redact
+from amazonpay_nb.limits import legible
+from amazonpay_nb.redaction import redact
 
 # An optional format checker of jsonschema's, which compiles 35 grammars at import: a second of every run for nothing.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Limits for the answers of a server, whoever runs it: nothing is waited for, or kept, without one."""
+"""Limits for what others say, above all servers: nothing is waited for, kept or shown without one."""
 
 import math
 import os
@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
+from unicodedata import category
 
 import httpx
 
@@ -18,6 +19,9 @@ from amazonpay_nb.in_process import NOWHERE, SERVERS
 
 T = TypeVar("T")
 LONGEST_BODY = 4 * 1024 * 1024  # bytes
+_LONGEST = 20_000  # of what is shown
+# What the logs of GitHub, Azure and TeamCity obey: ::add-mask::, ##[group], ##vso[…].
+_LOG_COMMAND = re.compile(r"^[^\S\n]*:(?=:)|#(?=#\w{0,20}\[)", re.MULTILINE)
 _ON_THE_WAY = (b"content-encoding", b"content-length", b"transfer-encoding")  # headers of what has not been decoded
 _CODINGS = ("gzip", "deflate", "identity")  # of others, or of two at once, few bytes can be gigabytes
 # Any other is read as UTF-8: Python has some that unpack what they read, or compute for hours.
@@ -146,3 +150,9 @@ def receive(
 def short_numbers(html: str) -> str:
     """Return a page in which no number of a character is too long for Python; a browser has no such character."""
     return _TOO_MANY_DIGITS.sub("0", html)
+
+
+def legible(text: str, longest: int | None = _LONGEST) -> str:
+    """Return what others have said without what a terminal or a CI's log takes for a command, or for another order."""
+    shown = "".join("\ufffd" if category(one)[0] == "C" and one not in "\n\t" else one for one in text[:longest])
+    return _LOG_COMMAND.sub("\\g<0>\ufffd", shown)

@@ -12,11 +12,7 @@ from functools import lru_cache
 from html import escape, unescape
 from itertools import accumulate
 from typing import Any
-from unicodedata import category
 
-_LONGEST = 20_000  # of what is legible
-# What the logs of GitHub, Azure and TeamCity obey: ::add-mask::, ##[group], ##vso[…].
-_LOG_COMMAND = re.compile(r"^[^\S\n]*:(?=:)|#(?=#\w{0,20}\[)", re.MULTILINE)
 MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)|…")  # what a mask leaves
 
 
@@ -48,8 +44,8 @@ _MASKS: dict[str, Callable[[Any], str]] = {
     "authorization": _authorization,
 }
 # A field, a header, a part of an address or an element of XML is secret by the end of its name, or by anything in it.
-_ENDS = "token|signature|cookie2?|api[-_]?key|proxy[-_]?authorization|[cx]srf"
-_WITHIN = "secret|password|passphrase|credential|private[-_]?key"
+_ENDS = r"token|signature|cookie2?|api[-_]?key|[cx]srf|(?:proxy[-_]?|(?<![a-z])(?:http|x)[\w-]{0,40}?)authorization"
+_WITHIN = "secret|password|passwd|passphrase|credential|private[-_]?key"
 _SECRET_KEY = re.compile(rf"(?:{_ENDS})s?$|{_WITHIN}")
 _SECRET_NAME = rf"(?i:[\w-]{{0,40}}?(?:(?:{_ENDS})s?|(?:{_WITHIN})[\w-]{{0,40}}+)(?![\w-]))"
 
@@ -64,12 +60,25 @@ _NO_LINE_END = r"(?!(?<=\\)[nrt])"
 _LINE_START = rf"(?:(?<![\w+/]){_NO_LINE_END}|(?<=\\[nrt]))"
 _KEY_LINE = rf"{_LINE_START}(?=[a-z\d+/]*[A-Z])(?=[A-Z\d+/]*[a-z])(?=[A-Za-z+/]*\d)[A-Za-z\d+/]{{64,119}}(?![\w+/])"
 _BETWEEN = r"(?:\\{1,8}[rn\"']|[^\w+/=\\]){1,12}(?:\d{1,3}[^\w+/=]{1,4})?"
+# How a secret begins where a word could stand: with a scheme of HTTP, and one that somebody has made up has a long
+# token; and a word with a digit that ends its line.
+_SCHEME = "(?i:basic|bearer|digest|negotiate|token) "
+_OTHER_SCHEME = r"""(?!AMZN)[A-Za-z][\w-]{1,30} (?=[^\s"']{8})(?=[^\s"'\d=]{0,300}+[\d=])"""
+_LOOSE = rf"""(?:{_SCHEME}|[^\s"'\d=]{{0,300}}+[\d=])"""
+_LAST_WORD = r":[ \t]++[^\s\d]*+\d\S*+$"
+_HEADER = (
+    r"(?i:(?:(?:http|x)_(?:\w{0,40}_)?)?authorization|(?:http_)?cookie2?)"
+    rf"(?=:[ \t]{{0,9}}(?:{_LOOSE}|{_OTHER_SCHEME}))"
+)
 # Secrets inside a text: Amazon's messages quote the signature, and addresses carry tokens.
 # The first group of each pattern stays, the second is masked.
 _SECRET_TEXT = (
     re.compile(r"()(-----BEGIN[^-]+-----(?s:.*?)(?:-----END[^-]+-----|\Z))"),
     re.compile(r"(/buyers/|/authorizationTokens/)(?!\(\d+ char)([^\s/?#\"'\\]+)"),
-    re.compile(rf"((?i:(?:{_ENDS}|{_WITHIN})=|\bbearer ))(?!\(\d+ char|[=>])([^\s&#\",;'\\\x07\x1b]+)"),
+    re.compile(
+        rf"((?i:(?:{_ENDS}|{_WITHIN})=|\bbearer |\bauthorization=(?={_SCHEME})))(?!\(\d+ char|[=>])"
+        rf"((?:(?<==){_SCHEME}|(?<=(?i:authorization=)){_OTHER_SCHEME})?+[^\s&#\",;'\\\x07\x1b]+)"
+    ),
     re.compile(r"()(Atza(?:\||%7C)[\w%|/+=-]+)"),
     re.compile(rf"(){_NO_LINE_END}((?:[A-Za-z0-9_+/%-]|\\/){{120,}}={{0,2}})"),
     # After what may hold its lines: a token with "-" in it is one secret, and not a line between two words.
@@ -108,9 +117,6 @@ _PART = re.compile(
     r"(?P<open>[\[({])|(?P<close>[\])}])|(?P<number>\d{4}[\d.]*+)(?!\w)"
     rf"|{_QUOTED}(?:(?P=r)(?P<key>\s{{0,40}}:)?)?|{_PLAIN}"
 )
-# How a secret begins where a word could stand; and one with a digit that ends its line.
-_LOOSE = r"""(?:(?i:basic|digest|negotiate|token) |[^\s"'\d=]{0,300}+[\d=])"""
-_LAST_WORD = r":[ \t]++[^\s\d]*+\d\S*+$"
 # A field with its value inside a text.
 _FIELDS = (
     # In a form, in a list of headers or cookies.
@@ -122,31 +128,30 @@ _FIELDS = (
     re.compile(
         r"<(?:a|button|fieldset|form|iframe|input|map|meta|object|output|param|select|slot|textarea)\b[^<>]*?\sname="
         rf"|(?:(?P<q>\\{{0,8}}{_QUOTE})|(?<![\w\\-])|(?<=\\[nrt]))(?P<name>[\w-]{{1,60}}+)(?(q)(?P=q))"
-        r"(?P<by>\s{0,40}(?:(?:\]|:\s{0,9}[\w.]{1,40}(?:\[[^\[\]=]{0,40}\])?(?:\s\|\sNone)?)?\s{0,9}[!=:]?={1,2}>?|:)\s{0,40})"
+        r"(?P<by>\s{0,40}(?:(?:\]|:\s{0,9}[\w.]{1,40}(?:\[[^\[\]=]{0,40}\])?(?:\s\|\sNone)?)?\s{0,9}[!=:]?={1,2}>?|\]?:)\s{0,40})"
         rf"{_LIST}(?:{_QUOTED}|(?(q)(?P<number>\d{{4}}[\d.]*+)(?!\w)|(?!)))"
     ),
     # A pair, as headers are listed and set; of other fields, two names stand so.
     re.compile(
         rf"(?P<pair>\()[bu]?(?P<q>{_QUOTE})(?P<name>[\w-]{{1,60}}+)(?P=q)(?P<by>,\s{{0,40}})"
-        rf"{_LIST}(?=[bu]?.{_LOOSE}){_QUOTED}"
+        rf"{_LIST}(?=[bu]?.(?:{_LOOSE}|{_OTHER_SCHEME})){_QUOTED}"
     ),
     # A header, or one word with a digit: on a line of its own, in quotes, or after a line end that is written out.
     re.compile(
         rf"(?:(?:^|(?<=>))[ \t<>*-]{{0,20}}|(?P<q>\\{{0,8}}{_QUOTE})|(?P<n>\\[rn]))"
-        rf"(?P<name>[\w-]{{1,40}}-[\w-]{{1,40}}|(?i:authorization|cookie2?)(?=:[ \t]{{0,9}}{_LOOSE})"
-        rf"|(?!name:)\w{{1,40}}(?={_LAST_WORD})):[ \t]{{0,9}}+(?!(?i:bearer ))"
-        r"(?P<value>(?:(?(q)(?!(?P=q)))(?(n)(?![\"']))(?!\\[rn]|</)[^\r\n])+)",
+        rf"(?P<name>[\w-]{{1,40}}-[\w-]{{1,40}}|{_HEADER}|(?!name:)\w{{1,40}}(?={_LAST_WORD}))"
+        r":[ \t]{0,9}+(?!(?i:bearer ))(?P<value>(?:(?(q)(?!(?P=q)))(?(n)(?![\"']))(?!\\[rn]|</)[^\r\n])+)",
         re.MULTILINE,
     ),
     # The same of a secret further on in a line, as a log has it.
     re.compile(
-        rf"(?<![\w-])(?P<name>(?i:authorization|cookie2?)(?=:[ \t]{{0,9}}{_LOOSE})"
+        rf"(?<![\w-])(?P<name>{_HEADER}"
         rf"|(?=\w{{0,40}}-){_SECRET_NAME}(?=:[ \t]{{0,9}}(?:{_LOOSE}|\S{{1,300}}+$))|{_SECRET_NAME}(?={_LAST_WORD}))"
         r":[ \t]{0,9}+(?!(?i:bearer ))(?P<value>(?:(?!\\[rn]|</)[^\r\n])+)",
         re.MULTILINE,
     ),
     # An element of XML.
-    re.compile(rf"<(?:\w{{1,40}}:)?(?P<name>{_SECRET_NAME})[^<>]*>(?P<value>[^<>]+)(?=</)"),
+    re.compile(rf"<(?:\w{{1,40}}:)?(?P<name>{_SECRET_NAME})[^<>]*>(?:<!\[CDATA\[)?(?P<value>[^<>]+?)(?=(?:\]\]>)?</)"),
 )
 # What else is said of a person.
 _PERSONAL = re.compile(
@@ -178,12 +183,6 @@ def redact(value: Any, name: str = "") -> Any:
         return _redact_field(name, value)[1] if name else _redact(value)
     except RecursionError:
         return "(nested too deeply to be shown)"
-
-
-def legible(text: str, longest: int | None = _LONGEST) -> str:
-    """Return what others have said without what a terminal or a CI's log takes for a command, or for another order."""
-    shown = "".join("\ufffd" if category(one)[0] == "C" and one not in "\n\t" else one for one in text[:longest])
-    return _LOG_COMMAND.sub("\\g<0>\ufffd", shown)
 
 
 def _redact(value: Any) -> Any:

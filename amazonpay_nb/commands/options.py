@@ -18,7 +18,8 @@ from click.shell_completion import CompletionItem
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.extras import check
-from amazonpay_nb.redaction import legible, redact
+from amazonpay_nb.limits import legible
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.spec.addresses import host_of, is_loopback
 from amazonpay_nb.spec.data import start_of
 

@@ -21,8 +21,9 @@ from amazonpay_nb.emulator.records import NOTIFICATION, AnyRecord, Merchant, Not
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import disputes, transitions
 from amazonpay_nb.emulator.world import Fault, Times, World
+from amazonpay_nb.limits import legible
 from amazonpay_nb.loopback import route
-from amazonpay_nb.redaction import legible, redact
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.spec.addresses import checked_endpoint, is_loopback
 from amazonpay_nb.spec.answers import FilingReason
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN, lookup

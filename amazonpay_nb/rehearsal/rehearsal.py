@@ -17,7 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from amazonpay_nb.errors import ConfigurationError, LocalError
-from amazonpay_nb.redaction import legible, redact
+from amazonpay_nb.limits import legible
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.rehearsal import checks, notification_checks
 from amazonpay_nb.rehearsal.browser import chromium
 from amazonpay_nb.rehearsal.plan import Plan, PlanFile, Row, rows_of

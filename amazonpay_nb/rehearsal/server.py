@@ -27,9 +27,9 @@ import httpx
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.in_process import NOWHERE
-from amazonpay_nb.limits import in_time, whole
+from amazonpay_nb.limits import in_time, legible, whole
 from amazonpay_nb.loopback import http_client, no_cookies
-from amazonpay_nb.redaction import legible, redact
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.rehearsal.plan import PlanFile, filled
 from amazonpay_nb.signing.keys import write_file
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, checked_endpoint
