@@ -221,7 +221,7 @@ def _judged(play: Play, row: Row, wrong: set[str]) -> Result:
             status = "failed" if reason.see and reason.see not in wrong else "not-tried"
             seen = reason.seen if reason.see == row.id else str(reason)
     evidence = evidence or [one["number"] for one in play.exchanges[first:]]
-    seen = redact(legible(seen[:1].upper() + seen[1:]))
+    seen = legible(redact(seen[:1].upper() + seen[1:]))
     return Result(row, status, seen, evidence, round(time.monotonic() - began, 3))
 
 
@@ -235,7 +235,7 @@ def _look_for_buttons(file: PlanFile, play: Play, server: MerchantServer) -> Non
                 visitor.button(name) if table == "pages" else visitor.state()
             except (Failed, NotTried) as reason:
                 server.check(f"while {name} was opened", seconds=_LAST_MOMENT)
-                raise file.error(legible(reason.seen), table, name, advice=server.last_lines()) from None
+                raise file.error(legible(redact(reason.seen)), table, name, advice=server.last_lines()) from None
     play.exchanges.clear()
 
 

@@ -21,6 +21,7 @@ PAGES = {
     "throws": NOTHING + "<script>setInterval(() => { for (let i = 0; i < 2000; i++) reportError('x') })</script>",
     "commands a terminal": NOTHING
     + "<script>console.error('\\x1b]52;c;ZXZpbA==\\x07 and \\u202e\\n\\u3000::add-mask::##[x]##vso[y]')</script>",
+    "tells a secret": NOTHING + """<script>console.error('\x1b[36m"password"\x1b[0m: "canary"')</script>""",
     "hoards": NOTHING
     + """<script>
       const all = [];

@@ -92,6 +92,7 @@ def test_a_server_that_is_none(
             6,
             "console says: \ufffd]52;c;ZXZpbA==\ufffd and \ufffd\n\u3000:\ufffd:add-mask::#\ufffd#[x]#\ufffd#vso[y]",
         ),
+        ("tells a secret", 6, 'console says: \ufffd[36m"password"\ufffd[0m: "(6 characters)"'),
         ("hoards", 6, "Its console says: it has less than a gigabyte: true"),
         ("downloads", 6, "the client of /file has gone"),
         ("calls", 6, "It printed nothing."),
