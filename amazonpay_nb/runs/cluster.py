@@ -176,12 +176,14 @@ def _play(name: str, text: str, texts: Mapping[str, str], wanted: str) -> tuple[
 
 
 def _end(address: str, case: Case, task: Future[tuple[Run, Mapping[str, bytes]]], folder: Path) -> Run:
+    files: Mapping[str, bytes] = {}
     try:
         with _explained(address):
             run, files = task.result()
     except KilledWorker:
         document = without_secrets(case.notebook.unexecuted(case.texts))
-        return keep(case.notebook, case.texts, document, folder, _DIED, time.monotonic())
+        run = keep(case.notebook, case.texts, document, folder, _DIED, time.monotonic())
+    (folder / case.notebook.path.name).with_suffix(".journal.jsonl").unlink(missing_ok=True)  # of an earlier sweep
     for ending, content in files.items():
         write_whole((folder / case.notebook.path.name).with_suffix(ending), content)
     return run

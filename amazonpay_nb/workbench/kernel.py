@@ -30,11 +30,12 @@ SIGNED = (
 people: list[None] = []
 # Cell -> its latest run, and what closes the things that it opened.
 _opened: dict[str, tuple[str, list[Callable[[], object]]]] = {}
-# Session of a client -> the smallest delay of its messages, by its clock, in each of the latest minutes.
-_delays: dict[str, dict[int, float]] = {}
-_KEPT = 10  # minutes; a clock may be set
-_IDLE = 0.2  # seconds between two cells, of which the second one did not wait for the first
-_ended = 0.0  # when the latest cell has ended
+# Session of a client -> when its messages came to an idle kernel, and their delays by its clock, in seconds.
+_delays: dict[str, list[tuple[float, float]]] = {}
+_KEPT, _MOST_KEPT = 600.0, 100  # seconds, as a clock may be set; and messages
+_IDLE = 0.2  # seconds after what was handled before: the message did not wait for it
+_ALIKE = 0.2  # seconds between two delays that are those of a clock: how long messages wait differs
+_handled = 0.0  # when the latest cell has ended, or another message came
 _places: set[str] = set()  # where something is shown that can be replaced
 
 
@@ -73,37 +74,40 @@ def replace(close: Callable[[], object]) -> None:
 
 
 def keep_time() -> None:
-    """Learn from now on, from each cell that did not wait for another one, what the clocks of clients say."""
+    """Learn from now on, from each cell, what the clocks of clients say."""
     if hasattr(shell(), "get_parent"):
         shell().events.register("pre_run_cell", _begin)
         shell().events.register("post_run_cell", _end)
 
 
 def _begin(_: object) -> None:
-    if time.time() > _ended + _IDLE:
-        made()
+    made()
 
 
 def _end(_: object) -> None:
-    global _ended
-    _ended = time.time()
+    global _handled
+    _handled = time.time()
 
 
 def made() -> float:
     """Return when the message that the kernel handles was made, in seconds by this clock; now, outside of a kernel.
 
-    The smallest delay of a client's messages is what its clock differs; until one is known, it does not.
+    The smallest delay of a client's messages is what its clock differs, once two have it; until then, it does not.
     """
+    global _handled
     from IPython import get_ipython  # the built-in one is there while a cell runs
 
     message: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)()
     now, header = time.time(), message.get("header", {})
-    client, minute = header.get("session", ""), int(time.monotonic() // 60)
-    date = float(getattr(header.get("date"), "timestamp", lambda: now)())
-    kept = {then: delay for then, delay in _delays.get(client, {}).items() if then > minute - _KEPT}
-    usual = min(now - date, *(kept.values() or [0.0]))
-    _delays[client] = kept | {minute: min(now - date, kept.get(minute, now - date))}
-    return date + usual
+    client, delay = header.get("session", ""), now - float(getattr(header.get("date"), "timestamp", lambda: now)())
+    known = [(then, each) for then, each in _delays.get(client, ()) if now - _KEPT < then <= now]
+    if now > _handled + _IDLE:
+        known.append((now, delay))
+    _delays[client], _handled = known[-_MOST_KEPT:], now
+    match sorted(each for _, each in known)[:2]:
+        case [smallest, other] if other - smallest < _ALIKE:
+            return now - delay + min(delay, smallest)
+    return now - delay + min(delay, 0.0)
 
 
 def repeatable(text: str, patterns: Sequence[tuple[re.Pattern[str], str]] = _CHANGING) -> str:

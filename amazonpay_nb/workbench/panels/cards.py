@@ -97,7 +97,7 @@ class CallPanel(BenchPanel):
             fields = (parameter(kind), *_REQUESTS.get(row.name, {}).values())
             does = reason or f"{row.method} {row.path}"
             do = partial(self._call, kind, row, object_id)
-            yield Action(to_snake(row.name), row.title, do, not reason, does, fields, object_id)
+            yield Action(to_snake(row.name), row.title, do, not reason, does, fields)
 
     def fields(self, names: Iterable[str], kinds: Iterable[Kind]) -> tuple[Field, ...]:
         """Return fields by their names, each once, and simulations for the calls about objects of these *kinds*."""
@@ -207,7 +207,8 @@ class Desk(CallPanel):
         *fields, lose = self.fields((*map(parameter, _KINDS), "amount", *names, "time", _LOSE), _KINDS)
         skipped = "" if self._wb.emulator else self._wb.director.inject_fault("", "")
         exchanges = self._wb.journal.exchanges
-        again = action_of("again", self.again, _lost(exchanges) is not None)
+        lost = _lost(exchanges)
+        again = action_of("again", partial(self._again, lost), lost is not None)
         others = (again, self._repairing(*wallet), action_of("wait", self.wait))
         return View(
             "Payment desk",
@@ -232,16 +233,14 @@ class Desk(CallPanel):
             self._wb.director.inject_fault(operation.name, "drop-after-commit", times=ATTEMPTS)
         return super()._call(kind, operation, shown, **values)
 
-    def again(self) -> Any:
+    def _again(self, lost: Exchange | None) -> Any:
         """Send the last undecided request about money again, under its key, unless the journal masks a part of it."""
-        lost = _lost(self._wb.journal.exchanges)
         assert lost  # noqa: S101 (the action is not possible without one)
         return self._wb.client.sender.repeat(lost, lost.request)
 
-    def repair(self, charge_permission_id: str = "") -> Coroutine[Any, Any, CheckoutSession]:
+    def _repair(self, shown: str, charge_permission_id: str = "") -> Coroutine[Any, Any, CheckoutSession]:
         """Send the buyer to change the payment method; see `Workbench.show_repair`."""
-        wallet, _ = self.current(PERMISSION, {parameter(PERMISSION): charge_permission_id})
-        self.page = self._wb.show_repair(wallet)
+        self.page = self._wb.show_repair(charge_permission_id or shown)
         return self._complete(self.page)
 
     async def _complete(self, page: HostedPage) -> CheckoutSession:
@@ -256,7 +255,8 @@ class Desk(CallPanel):
         reason = obstacle(PERMISSION, wallet, thing, _UPDATE) if thing or not wallet else ""
         reason = reason or ("The page is open already." if self.page else "")
         does = "Opens Amazon's Update page for the buyer." if self._wb.region.update_page else "Sets up a new wallet."
-        return Action("repair", _UPDATE, self.repair, not reason, reason or does, (parameter(PERMISSION),))
+        do = partial(self._repair, wallet)
+        return Action("repair", _UPDATE, do, not reason, reason or does, (parameter(PERMISSION),))
 
     def _body(self, exchanges: Sequence[Exchange], wallet: str, thing: Resource | None) -> Iterator[Any]:
         if self.page:

@@ -1,6 +1,7 @@
 """What comes without a call: the clock, with what falls due in days and hours, and Amazon's notifications."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from amazonpay_nb.client.possible import deadlines
@@ -91,9 +92,12 @@ class NotificationPanel(BenchPanel):
             action_of("listen", self.listen, self.inbox is None),
             action_of("work", self.work, bool(self.inbox and self.inbox.waiting)),
             action_of("play", director.drill),
-            action_of("redeliver", lambda object_id: director.redeliver(object_id or newest), bool(newest)),
+            action_of("redeliver", partial(self._redeliver, newest), bool(newest)),
         )
         return View("Notifications", body, fields, actions)
+
+    def _redeliver(self, newest: str, object_id: str) -> str:
+        return self._wb.director.redeliver(object_id or newest)
 
     def listen(self) -> str:
         """Open the inbox; see `Director.listen`."""

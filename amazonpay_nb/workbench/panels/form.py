@@ -38,6 +38,7 @@ class Form:
         self._look, self._press = look, press
         self._fields: dict[str, _FieldRow] = {}
         self._shown = View(""), self._fields
+        self._said: Chosen = {}  # what the fields said then
         self._actions: dict[str, _ActionRow] = {}
         self._lock = threading.RLock()  # a click's thread and the kernel both render
         self._busy: object = None  # the action that is under way
@@ -73,24 +74,28 @@ class Form:
         fields = next((action.fields for action in view.actions if action.name == name), ())
         return partial(act, view, name, **{field: rows[field].value for field in fields})
 
-    def render(self, *, by_itself: bool = False) -> None:
-        """Follow the view, for what a person does here, or *by itself*, as things have changed elsewhere."""
+    def render(self, *, gesture: float = 0.0) -> None:
+        """Follow the view; what is new in it is not seen by presses in the next *gesture* seconds."""
         with self._lock:
             self._rendering = True
             try:
-                view, before = self._look(self.chosen), {action.name: action.about for action in self.view.actions}
-                if by_itself:
-                    other = [action.name for action in view.actions if before.get(action.name) != action.about]
-                    self._turned |= dict.fromkeys(other, time.time())
+                view = self._look(self.chosen)
+                same = view if self.chosen == self._said else self._look(self._said)
+                self._note_turns(same.actions, time.time() + gesture)
                 self._head.value = fill("form.html.j2", title=view.title)
                 self._show_body(list(view.body))
                 self._show_fields(view)
                 self._show_actions(view.actions)
                 self._links.outputs = _linked(view.links)
                 self._show_page(view.page)
-                self._shown = view, self._fields
+                self._shown, self._said = (view, self._fields), self.chosen
             finally:
                 self._rendering = False
+
+    def _note_turns(self, actions: Sequence[Action], when: float) -> None:
+        """Note which actions are about something else than on view, although the fields say the same."""
+        before = {action.name: action.about for action in self.view.actions}
+        self._turned |= {one.name: when for one in actions if before.get(one.name) != one.about}
 
     def _show_page(self, page: HostedPage | None) -> None:
         if page is None or page.arrival is not self._stay:
@@ -131,7 +136,7 @@ class Form:
         # Another value may change what is possible; the values that rendering itself sets do not.
         with self._lock:
             if not self._rendering:
-                self.render()
+                self.render(gesture=LATE)  # a click on a button first leaves the field
                 self._doubt(kernel.made())
 
     def _doubt(self, made: float) -> None:

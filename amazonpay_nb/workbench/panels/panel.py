@@ -96,7 +96,7 @@ class Panel(ABC):
     def refresh(self) -> None:
         """Look again at what is known by now; sends nothing."""
         if self._form:
-            self._form.render(by_itself=True)
+            self._form.render()
 
     def possible(self) -> str:
         """Say what can be done now."""

@@ -8,6 +8,7 @@ leave the same journal.
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 from amazonpay_nb.client import report as reasons
@@ -97,9 +98,9 @@ class Action(NamedTuple):
     """A button for a person, a call for a program.
 
     Attributes:
+        do: A `partial` of what it is about, such as the object on view, where that can be another one by itself.
         reason: Why it is not possible now; or, where it is, what it does.
         fields: Names of the fields that `do` takes as keyword arguments.
-        about: The object that it is for, unless a field names another one.
     """
 
     name: str
@@ -108,7 +109,11 @@ class Action(NamedTuple):
     enabled: bool = True
     reason: str = ""
     fields: tuple[str, ...] = ()
-    about: str = ""
+
+    @property
+    def about(self) -> tuple[Any, ...]:
+        """What it is about, unless a field names something else: what `do` was given beforehand."""
+        return self.do.args if isinstance(self.do, partial) else ()
 
 
 def fields_of(panel: str, more: Mapping[str, dict[str, Any]] = {}, **words: str) -> tuple[Field, ...]:

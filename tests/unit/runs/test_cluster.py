@@ -18,6 +18,7 @@ import pytest
 from distributed import Client
 
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.runs.sweep import cases_of
 from tests.processes import PATIENCE, program, until
 from tests.unit.runs.test_runner import write
 from tests.unit.runs.test_sweep import command, matrix, rows_of
@@ -128,10 +129,13 @@ def test_a_cluster_that_loses_a_worker_gives_what_this_machine_gives(cluster: Cl
 
 
 def test_a_case_that_kills_its_workers_is_given_up_after_two(cluster: Cluster, tmp_path: Path) -> None:
-    """It has failed, with a page of the notebook; the others are played, and the third worker lives."""
+    """It has failed, with a page of the notebook and no journal; the others are played, and the third worker lives."""
     workers = [cluster.worker(name) for name in ("one", "two", "three")]
     write(tmp_path, "mine", DEADLY)
     path, out = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2, 3]}), tmp_path / "out"
+    earlier = (out / cases_of(path)[1].page).with_name("mine.journal.jsonl")
+    earlier.parent.mkdir(parents=True)
+    earlier.write_text("{}")
     with sweep(path, out, "--scheduler", cluster.address) as process:
         code, output = ends(process)
     assert (code, [row["status"] for row in rows_of(out)]) == (1, ["passed", "failed", "passed"]), output
@@ -139,6 +143,7 @@ def test_a_case_that_kills_its_workers_is_given_up_after_two(cluster: Cluster, t
     assert rows_of(out)[1]["error"] == "Two workers died while they had this case; their logs say why."
     (row,) = (run for run in json.loads((out / "summary.json").read_text())["runs"] if run["failure"])
     assert "SIGKILL" in (out / row["page"]).read_text("utf-8")
+    assert not earlier.exists()
 
 
 def test_a_cluster_that_cannot_be_used_is_named(

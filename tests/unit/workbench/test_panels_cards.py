@@ -5,7 +5,7 @@ import asyncio
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ import pytest
 from pydantic.alias_generators import to_camel, to_snake
 
 from amazonpay_nb import workbench
-from amazonpay_nb.client.guide import NotChargeable
+from amazonpay_nb.client.guide import NotChargeable, complete_set_up
 from amazonpay_nb.client.journal import Exchange, Journal
 from amazonpay_nb.client.sending import ATTEMPTS
 from amazonpay_nb.client.snippets import sign_for_curl
@@ -32,6 +32,7 @@ from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.diagrams import state_map
 from amazonpay_nb.workbench.panels import form, panels
 from amazonpay_nb.workbench.panels.cards import Card, Desk, cards
+from amazonpay_nb.workbench.panels.events import NotificationPanel
 from amazonpay_nb.workbench.panels.panel import Panel, Panels
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, View, choose, static
 from amazonpay_nb.workbench.panels.wire import WirePanel
@@ -844,9 +845,51 @@ def test_a_press_counts_if_the_page_showed_the_same_object(desk: Desk) -> None:
     assert desk.journal.known.states()[newer] == "Captured"
 
 
+def lost(wb: Workbench, amount: str) -> None:
+    wallet = wb.journal.known.ids("Charge Permission")[-1]
+    wb.director.inject_fault("createCharge", "drop-after-commit", times=ATTEMPTS)
+    with pytest.raises(TransportError):
+        wb.client.create_charge(charge_permission_id=wallet, charge_amount=wb.price(amount))
+
+
+def save_wallet(wb: Workbench) -> None:
+    complete_set_up(wb.client, asyncio.run(wb.play_set_up()).checkout_session_id)
+
+
+@pytest.mark.parametrize(
+    ("action", "panel", "happens"),
+    [
+        ("again", Desk, partial(lost, amount="2.00")),
+        ("repair", Desk, save_wallet),
+        ("get_charge_permission", Desk, save_wallet),
+        ("send", partial(WirePanel, show="again"), partial(lost, amount="2.00")),
+        ("sign", partial(WirePanel, show="curl"), save_wallet),
+        ("redeliver", NotificationPanel, save_wallet),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_a_press_counts_if_the_panel_is_about_the_same(
+    action: str, panel: Callable[[Workbench], Panel], happens: Callable[[Workbench], None], desk: Desk, wb: Workbench
+) -> None:
+    """Whatever it shows follows the run; it waited, and a cell has done something meanwhile."""
+    wb.director.listen(wb.shop, wb.client)
+    lost(wb, "1.00")
+    shown = panel(wb)
+    assert shown.widget
+    with shown.form._lock:
+        made, before = form.kernel.made(), shown.mark()
+        happens(wb)
+        shown.refresh()
+    assert shown.mark() != before
+    sent = len(wb.journal)
+    with pytest.raises(ConfigurationError, match="Look at what it says now, and press again"):
+        shown.form._do_as_shown(action, shown.form.call(action), made)
+    assert len(wb.journal) == sent
+
+
 @pytest.mark.parametrize("ahead", [-3600, 3600])
 def test_another_clock_is_no_wait(ahead: int) -> None:
-    """Somebody's browser is an hour behind the hub, or ahead of it; the kernel has learned it from a cell."""
+    """Somebody's browser is an hour behind the hub, or ahead of it; the kernel has learned it from two cells."""
     with kernel() as (_, client):
         execute = partial(client.execute, reply=True, timeout=PATIENCE)
         found = execute(AT_A_DESK, user_expressions={"button": "button.comm.comm_id"})["content"]["user_expressions"]
@@ -857,7 +900,8 @@ def test_another_clock_is_no_wait(ahead: int) -> None:
             client.shell_channel.send(message)
 
         execute("kernel._IDLE = 0")
-        send("execute_request", {"code": "pass", "silent": False})
+        for _ in range(2):
+            send("execute_request", {"code": "pass", "silent": False})
         comm = ast.literal_eval(found["button"]["data"]["text/plain"])
         send("comm_msg", {"comm_id": comm, "data": {"method": "custom", "content": {"event": "click"}}})
         charges = execute("", user_expressions={"charges": "answered()"})["content"]["user_expressions"]["charges"]
@@ -868,7 +912,7 @@ def test_a_clock_that_is_set_right_is_learned_again() -> None:
     """After a machine's sleep, it may have been an hour behind for a message."""
     with kernel() as (_, client):
         execute = partial(client.execute, reply=True, timeout=PATIENCE)
-        execute("import time\nfrom amazonpay_nb.workbench import kernel")
+        execute("import time\nfrom amazonpay_nb.workbench import kernel\nkernel._IDLE = 0")
 
         def wait(ahead: int) -> None:
             content = {"code": "waited = time.time() - kernel.made()", "silent": False}
@@ -883,10 +927,46 @@ def test_a_clock_that_is_set_right_is_learned_again() -> None:
         for ahead in (0, *[-60] * 9):
             wait(ahead)
         assert waited() > 59, "nine that waited say nothing of a clock"
-        wait(3600)
+        for ahead in (3600, 0):
+            wait(ahead)
+        assert waited() < 59, "one that is early says nothing either"
+        for ahead in (3600, 0):
+            wait(ahead)
+        assert waited() > 59
         execute("kernel._KEPT = 0")
         wait(0)
         assert waited() < 59
+
+
+def test_what_waited_first_says_nothing_of_a_clock() -> None:
+    """All cells ran at once: the first messages of their client are what is typed and pressed meanwhile."""
+    with kernel() as (_, client):
+        parts = {"amount": "desk.form._fields['amount'].input.comm.comm_id"}
+        parts["button"] = "desk.form._actions['capture_charge'].button.comm.comm_id"
+        hold = "wb.client.create_charge(charge_permission_id=wallet, charge_amount=wb.price({!r})); desk.refresh()"
+        ask = partial(client.execute, reply=True, timeout=PATIENCE)
+        found = ask(f"{AT_A_DESK}\n{hold.format('5.00')}", user_expressions=parts)["content"]["user_expressions"]
+        client.execute(f"time.sleep(4 * form.LATE); {hold.format('99.00')}; time.sleep(2 * form.LATE)")
+        does = {"amount": {"method": "update", "state": {"value": "3.00"}, "buffer_paths": []}}
+        does["button"] = {"method": "custom", "content": {"event": "click"}}
+        for part, data in does.items():
+            comm = ast.literal_eval(found[part]["data"]["text/plain"])
+            client.shell_channel.send(client.session.msg("comm_msg", {"comm_id": comm, "data": data}))
+        done = "[one.join() for one in threading.enumerate() if one.name == 'panel: capture_charge']"
+        states = ask(done, user_expressions={"states": "[*wb.journal.known.states().values()][-2:]"})["content"]
+        assert states["user_expressions"]["states"]["data"]["text/plain"] == "['Authorized', 'Authorized']"
+
+
+def test_who_leaves_a_field_by_a_press_has_not_seen_what_is_new(desk: Desk, wb: Workbench) -> None:
+    """The panel looks again as the field says something else, and finds another charge, which the page shows later."""
+    seen = desk.act("create_charge", capture_now=False).charge_id
+    assert desk.widget
+    wallet, amount = wb.journal.known.ids("Charge Permission")[0], wb.price("99.00")
+    new = wb.client.create_charge(charge_permission_id=wallet, charge_amount=amount).charge_id
+    fill(desk, {"amount": "3.00"})
+    part_of(desk, "amazonpay-action-capture_charge").click()
+    [one.join() for one in threading.enumerate() if one.name == "panel: capture_charge"]
+    assert [wb.journal.known.states()[charge] for charge in (seen, new)] == ["Authorized", "Authorized"]
 
 
 def test_a_press_does_not_overtake_what_was_typed_before_it() -> None:
