@@ -887,9 +887,10 @@ def test_a_press_counts_if_the_panel_is_about_the_same(
     assert len(wb.journal) == sent
 
 
+@pytest.mark.parametrize("cells", [0, 2])
 @pytest.mark.parametrize("ahead", [-3600, 3600])
-def test_another_clock_is_no_wait(ahead: int) -> None:
-    """Somebody's browser is an hour behind the hub, or ahead of it; the kernel has learned it from two cells."""
+def test_another_clock_is_no_wait(ahead: int, cells: int) -> None:
+    """Somebody's browser is an hour behind the hub, or ahead; the kernel has learned it from two cells, or not."""
     with kernel() as (_, client):
         execute = partial(client.execute, reply=True, timeout=PATIENCE)
         found = execute(AT_A_DESK, user_expressions={"button": "button.comm.comm_id"})["content"]["user_expressions"]
@@ -900,7 +901,7 @@ def test_another_clock_is_no_wait(ahead: int) -> None:
             client.shell_channel.send(message)
 
         execute("kernel._IDLE = 0")
-        for _ in range(2):
+        for _ in range(cells):
             send("execute_request", {"code": "pass", "silent": False})
         comm = ast.literal_eval(found["button"]["data"]["text/plain"])
         send("comm_msg", {"comm_id": comm, "data": {"method": "custom", "content": {"event": "click"}}})
