@@ -67,7 +67,7 @@ _OTHER_SCHEME = r"""(?!AMZN)[A-Za-z][\w-]{1,30} (?=[^\s"']{8})(?=[^\s"'\d=]{0,30
 _LOOSE = rf"""(?:{_SCHEME}|[^\s"'\d=]{{0,300}}+[\d=])"""
 _LAST_WORD = r":[ \t]++[^\s\d]*+\d\S*+$"
 _HEADER = (
-    r"(?i:(?:(?:http|x)_(?:\w{0,40}_)?)?authorization|(?:http_)?cookie2?)"
+    r"(?i:(?:[\w-]{0,40}-|(?:http|proxy|x)_(?:\w{0,40}_)?)?authorization|(?:http_)?cookie2?)"
     rf"(?=:[ \t]{{0,9}}(?:{_LOOSE}|{_OTHER_SCHEME}))"
 )
 # Secrets inside a text: Amazon's messages quote the signature, and addresses carry tokens.
@@ -76,7 +76,7 @@ _SECRET_TEXT = (
     re.compile(r"()(-----BEGIN[^-]+-----(?s:.*?)(?:-----END[^-]+-----|\Z))"),
     re.compile(r"(/buyers/|/authorizationTokens/)(?!\(\d+ char)([^\s/?#\"'\\]+)"),
     re.compile(
-        rf"((?i:(?:{_ENDS}|{_WITHIN})=|\bbearer |\bauthorization=(?={_SCHEME})))(?!\(\d+ char|[=>])"
+        rf"((?i:(?:{_ENDS}|{_WITHIN})=|\bbearer {{1,9}}|\bauthorization=(?={_SCHEME})))(?!\(\d+ char|[=>])"
         rf"((?:(?<==){_SCHEME}|(?<=(?i:authorization=)){_OTHER_SCHEME})?+[^\s&#\",;'\\\x07\x1b]+)"
     ),
     re.compile(r"()(Atza(?:\||%7C)[\w%|/+=-]+)"),
