@@ -23,8 +23,9 @@ from amazonpay_nb.workbench.show.blocks import render as fill
 # Seconds after an answer in which a press is none of somebody who has read it, but the second one of a double click.
 AGAIN = 0.7
 _KEYS = {"idempotency_key", "under_a_new_key"}  # fields of the actions that may move money
-# Seconds after which a message has waited for a busy kernel, and in which what was held back meanwhile arrives.
-LATE, HELD_BACK = 0.2, 1.0
+# Seconds after which a message has waited for a busy kernel; and in which what was held back meanwhile arrives, which
+# are as many as it has waited, since the page may be as busy: at least, and at most.
+LATE, HELD_BACK = 0.2, (1.0, 5.0)
 _JUPYTER = "jp-RenderedHTMLCommon"  # tables, code and links look as in any other output
 _BUSY = '<div role="status">Working …</div>'
 _BUTTON = '<button type="button" class="amazonpay-copy">Copy</button>'
@@ -141,8 +142,8 @@ class Form:
 
     def _doubt(self, made: float) -> None:
         # ipywidgets holds back what follows a field's first change until the kernel has handled that, and no press.
-        if time.time() > made + LATE:
-            self._in_doubt = time.time() + HELD_BACK
+        if (late := time.time() - made) > LATE:
+            self._in_doubt = time.time() + min(max(HELD_BACK[0], late), HELD_BACK[1])
 
     def _pressed(self, name: str) -> None:
         do, made = self.call(name), kernel.made()
