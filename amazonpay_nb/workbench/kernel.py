@@ -30,11 +30,12 @@ SIGNED = (
 people: list[None] = []
 # Cell -> its latest run, and what closes the things that it opened.
 _opened: dict[str, tuple[str, list[Callable[[], object]]]] = {}
-# Session of a client -> when its messages came to an idle kernel, and their delays by its clock, in seconds.
-_delays: dict[str, list[tuple[float, float]]] = {}
+# Session of a client -> when its messages came, their delays by its clock, in seconds, and whether the kernel was idle.
+_delays: dict[str, list[tuple[float, float, bool]]] = {}
 _KEPT, _MOST_KEPT = 600.0, 100  # seconds, as a clock may be set; and messages
 _IDLE = 0.2  # seconds after what was handled before: the message did not wait for it
 _ALIKE = 0.2  # seconds between two delays that are those of a clock: how long messages wait differs
+_SLOW = 1.0  # seconds that a busy machine takes for a message
 _handled = 0.0  # when the latest cell has ended, or another message came
 _places: set[str] = set()  # where something is shown that can be replaced
 
@@ -92,7 +93,7 @@ def _end(_: object) -> None:
 def made() -> float:
     """Return when the message that the kernel handles was made, in seconds by this clock; now, outside of a kernel.
 
-    The smallest delay of a client's messages is what its clock differs, once two have it; until then, it does not.
+    The smallest delay of a client's messages is what its clock differs, if two have it that came to an idle kernel.
     """
     global _handled
     from IPython import get_ipython  # the built-in one is there while a cell runs
@@ -100,14 +101,12 @@ def made() -> float:
     message: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)()
     now, header = time.time(), message.get("header", {})
     client, delay = header.get("session", ""), now - float(getattr(header.get("date"), "timestamp", lambda: now)())
-    known = [(then, each) for then, each in _delays.get(client, ()) if now - _KEPT < then <= now]
-    if now > _handled + _IDLE:
-        known.append((now, delay))
+    known = [row for row in _delays.get(client, ()) if now - _KEPT < row[0] <= now]
+    known.append((now, delay, now > _handled + _IDLE))
     _delays[client], _handled = known[-_MOST_KEPT:], now
-    match sorted(each for _, each in known)[:2]:
-        case [smallest, other] if other - smallest < _ALIKE:
-            return now - delay + min(delay, smallest)
-    return now - delay + min(delay, 0.0)
+    smallest = min(each for _, each, _ in known)
+    alike = sum(idle and each < smallest + _ALIKE for _, each, idle in known)
+    return now - delay + min(delay, smallest if alike > 1 and not 0 < smallest < _SLOW else 0.0)
 
 
 def repeatable(text: str, patterns: Sequence[tuple[re.Pattern[str], str]] = _CHANGING) -> str:
