@@ -59,17 +59,20 @@ def alive(pid: int) -> bool:
 
 
 REMAKE = """import os, time
+from contextlib import suppress
 from pathlib import Path
-folder = Path(os.environ["JUPYTER_RUNTIME_DIR"])
+folder, mark = (Path(os.environ[name]) for name in ("JUPYTER_RUNTIME_DIR", "PID_FILE"))
 if not os.fork():
     os.setsid()
+    mark.touch()  # from here on, what ends the kernel's group does not end this one
     while folder.exists():
         time.sleep(0.01)
-    folder.mkdir()
-    (folder / "kernel.json").write_text("a key")
-    Path(os.environ["PID_FILE"]).write_text("made anew")
+    while not mark.read_text():
+        with suppress(OSError):  # it is on its way out still
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "kernel.json").write_text("a key")
+            mark.write_text("made anew")
     os._exit(0)
-Path(os.environ["PID_FILE"]).touch()
 time.sleep(600)"""
 
 
