@@ -90,20 +90,30 @@ def _end(_: object) -> None:
     _handled = time.time()
 
 
+def _header() -> dict[str, Any]:
+    from IPython import get_ipython  # the built-in one is there while a cell runs
+
+    message: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)()
+    header: dict[str, Any] = message.get("header", {})
+    return header
+
+
+def client() -> str:
+    """Return the session of whoever sent the message that the kernel handles: each window has one of its own."""
+    return str(_header().get("session", ""))
+
+
 def made() -> float:
     """Return when the message that the kernel handles was made, in seconds by this clock; now, outside of a kernel.
 
     The smallest delay of a client's messages is what its clock differs, if two have it that came to an idle kernel.
     """
     global _handled
-    from IPython import get_ipython  # the built-in one is there while a cell runs
-
-    message: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)()
-    now, header = time.time(), message.get("header", {})
-    client, delay = header.get("session", ""), now - float(getattr(header.get("date"), "timestamp", lambda: now)())
-    known = [row for row in _delays.get(client, ()) if now - _KEPT < row[0] <= now]
+    now, header, sender = time.time(), _header(), client()
+    delay = now - float(getattr(header.get("date"), "timestamp", lambda: now)())
+    known = [row for row in _delays.get(sender, ()) if now - _KEPT < row[0] <= now]
     known.append((now, delay, now > _handled + _IDLE))
-    _delays[client], _handled = known[-_MOST_KEPT:], now
+    _delays[sender], _handled = known[-_MOST_KEPT:], now
     smallest = min(each for _, each, _ in known)
     alike = sum(idle and each < smallest + _ALIKE for _, each, idle in known)
     return now - delay + min(delay, smallest if alike > 1 and not 0 < smallest < _SLOW else 0.0)

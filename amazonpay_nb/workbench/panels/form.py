@@ -24,7 +24,8 @@ from amazonpay_nb.workbench.show.blocks import render as fill
 AGAIN = 0.7
 _KEYS = {"idempotency_key", "under_a_new_key"}  # fields of the actions that may move money
 # Seconds after which a message has waited for a busy kernel; and in which what was held back meanwhile arrives, which
-# are as many as it has waited, since the page may be as busy: at least, and at most.
+# are as many as it has waited, since the page may be as busy: at least, and at most.  The most also counts for what
+# another window of the notebook has changed.
 LATE, HELD_BACK = 0.2, (1.0, 5.0)
 _JUPYTER = "jp-RenderedHTMLCommon"  # tables, code and links look as in any other output
 _BUSY = '<div role="status">Working …</div>'
@@ -44,8 +45,10 @@ class Form:
         self._lock = threading.RLock()  # a click's thread and the kernel both render
         self._busy: object = None  # the action that is under way
         self._rendering = False
-        self._latest: object = None  # what was pressed last, and with which values
-        self._ended = self._in_doubt = 0.0  # when an action has ended, and until when a field may say something else
+        # What may have moved money, with which values -> when it has ended.
+        self._ended: dict[tuple[str, frozenset[tuple[str, Value]]], float] = {}
+        self._in_doubt = 0.0  # until when a field may say something else
+        self._typed = "", -math.inf  # whose window has changed a field last, and when
         self._turned: dict[str, float] = {}  # when an action has turned to another object by itself
         kernel.keep_time()
         self._head, self._tracker, self._page = _html(_JUPYTER), _html(_JUPYTER), _html(_JUPYTER)
@@ -138,7 +141,8 @@ class Form:
         with self._lock:
             if not self._rendering:
                 self.render(gesture=LATE)  # a click on a button first leaves the field
-                self._doubt(kernel.made())
+                self._typed = kernel.client(), kernel.made()
+                self._doubt(self._typed[1])
 
     def _doubt(self, made: float) -> None:
         # ipywidgets holds back what follows a field's first change until the kernel has handled that, and no press.
@@ -146,13 +150,16 @@ class Form:
             self._in_doubt = time.time() + min(max(HELD_BACK[0], late), HELD_BACK[1])
 
     def _pressed(self, name: str) -> None:
-        do, made = self.call(name), kernel.made()
-        pressed = name, do.keywords
+        do, made, (window, typed) = self.call(name), kernel.made(), self._typed
         self._doubt(made)
-        twice = pressed == self._latest and made < self._ended + AGAIN
-        if not (twice and _KEYS.intersection(do.keywords)):  # each press has a key of its own, and moves money again
-            self._latest, self._ended = pressed, math.inf
-            self._press(name, partial(self._do_as_shown, name, do, made))
+        pressed = name, frozenset(do.keywords.items())
+        if _KEYS.intersection(do.keywords):  # each press has a key of its own, and moves money again
+            if made < self._ended.get(pressed, 0.0) + AGAIN:
+                return
+            self._ended[pressed] = math.inf
+        if kernel.client() != window and made < typed + HELD_BACK[1]:
+            made = -math.inf  # it may have been made before anything that is known
+        self._press(name, partial(self._do_as_shown, name, do, made))
 
     def _do_as_shown(self, name: str, do: "partial[Any]", made: float) -> Any:
         changed = False
@@ -161,8 +168,8 @@ class Form:
             changed = {**self.chosen, **do.keywords} != self.chosen
         if made > self._turned.get(name, 0.0) and not changed:
             return do()
-        self._latest = None
-        problem = "The kernel was busy when you pressed, and did not know all that the page showed."
+        self._ended.pop((name, frozenset(do.keywords.items())), None)
+        problem = "You pressed when the kernel was busy, or just after another window had changed a field."
         error = ConfigurationError(problem, advice="Look at what it says now, and press again.")
         error.idempotency_advice = "Yes: nothing was done."
         raise error
@@ -183,7 +190,8 @@ class Form:
         with self._lock:
             self._rendering = True
             if self._busy in (None, action):
-                self._busy, self._ended = None, time.time()
+                self._busy = None
+                self._ended = {pressed: min(when, time.time()) for pressed, when in self._ended.items()}
             for field in self.view.fields:
                 if field.secret:
                     self._fields[field.name].input.value = ""

@@ -266,7 +266,7 @@ def test_a_corrected_amount_is_charged_or_none(lab: Lab) -> None:
         with person.answered():
             person.button("create_charge").click()
             (lab.root / "notebooks" / "go").touch()
-        reads(person.said, "Yes: nothing was done.", "The kernel was busy when you pressed")
+        reads(person.said, "Yes: nothing was done.", "You pressed when the kernel was busy")
         notebook.finish()
         charged = "[row['chargeAmount']['amount'] for row in wb.journal.known.of('Charge').values()]"
         assert notebook.value(charged) == "[]"

@@ -831,6 +831,36 @@ def test_a_press_counts_if_the_page_showed_what_the_kernel_knows() -> None:
         assert charges("3") == "(2, Decimal('28.50'))"
 
 
+def test_a_press_counts_if_its_window_has_shown_what_another_one_did() -> None:
+    """One whose connection hung: what it sent comes after somebody has typed or pressed in the other one."""
+    with kernel() as (_, client):
+        execute, comms = at_a_desk(client)
+
+        def does(part: str, data: dict[str, Any], window: str, ago: float) -> None:
+            message = client.session.msg("comm_msg", {"comm_id": comms[part], "data": data})
+            date = message["header"]["date"] - timedelta(seconds=ago)
+            message["header"] |= {"date": date, "session": window}
+            client.shell_channel.send(message)
+
+        def types(amount: str, window: str) -> None:
+            does("amount", {"method": "update", "state": {"value": amount}, "buffer_paths": []}, window, 0)
+
+        def captured(window: str, ago: float) -> str:
+            does("button", {"method": "custom", "content": {"event": "click"}}, window, ago)
+            asked = {"charges": "answered(), wb.journal.totals().get('USD', {}).get('captured')"}
+            kept = execute("", user_expressions=asked)["content"]["user_expressions"]
+            return str(kept["charges"]["data"]["text/plain"])
+
+        types("250", "this one")
+        assert captured("another", ago=2) == "(0, None)"
+        assert captured("another", ago=0) == "(0, None)", "its page may be late"
+        assert captured("this one", ago=0) == "(1, Decimal('250.00'))"
+        execute("desk.form._pressed('get_charge_permission'); time.sleep(AGAIN)")
+        assert captured("this one", ago=5) == "(1, Decimal('250.00'))", "before the answer"
+        execute("form.HELD_BACK = 1.0, 0.0")
+        assert captured("another", ago=0) == "(2, Decimal('500.00'))"
+
+
 def test_a_press_counts_if_the_page_showed_the_same_object(desk: Desk) -> None:
     """It waited, and a cell has made another charge meanwhile."""
     desk.act("create_charge", capture_now=False)
