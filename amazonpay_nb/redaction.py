@@ -44,7 +44,7 @@ _MASKS: dict[str, Callable[[Any], str]] = {
     "authorization": _authorization,
 }
 # A field, a header, a part of an address or an element of XML is secret by the end of its name, or by anything in it.
-_ENDS = r"token|signature|cookie2?|api[-_]?key|[cx]srf|(?:proxy[-_]?|(?<![a-z])(?:http|x)[\w-]{0,40}?)authorization"
+_ENDS = r"token|signature|cookie2?|(?:api|access)[-_]?key|[cx]srf|(?<![a-z])(?:http|proxy|x)[\w-]{0,40}?authorization"
 _WITHIN = "secret|password|passwd|passphrase|credential|private[-_]?key"
 _SECRET_KEY = re.compile(rf"(?:{_ENDS})s?$|{_WITHIN}")
 _SECRET_NAME = rf"(?i:[\w-]{{0,40}}?(?:(?:{_ENDS})s?|(?:{_WITHIN})[\w-]{{0,40}}+)(?![\w-]))"
@@ -70,15 +70,16 @@ _HEADER = (
     r"(?i:(?:[\w-]{0,40}-|(?:http|proxy|x)_(?:\w{0,40}_)?)?authorization|(?:http_)?cookie2?)"
     rf"(?=:[ \t]{{0,9}}(?:{_LOOSE}|{_OTHER_SCHEME}))"
 )
-# Secrets inside a text: Amazon's messages quote the signature, and addresses carry tokens.
-# The first group of each pattern stays, the second is masked.
+# Secrets inside a text: the first group of each pattern stays, the second is masked.
 _SECRET_TEXT = (
     re.compile(r"()(-----BEGIN[^-]+-----(?s:.*?)(?:-----END[^-]+-----|\Z))"),
     re.compile(r"(/buyers/|/authorizationTokens/)(?!\(\d+ char)([^\s/?#\"'\\]+)"),
     re.compile(
-        rf"((?i:(?:{_ENDS}|{_WITHIN})=|\bbearer {{1,9}}|\bauthorization=(?={_SCHEME})))(?!\(\d+ char|[=>])"
+        rf"((?i:(?:{_ENDS}|(?:{_WITHIN})(?-i:[A-Z\d_]{{0,40}}+))=|\bbearer {{1,9}}"
+        rf"|\bauthorization=(?={_SCHEME}|{_OTHER_SCHEME})))(?!\(\d+ char|[=>])"
         rf"((?:(?<==){_SCHEME}|(?<=(?i:authorization=)){_OTHER_SCHEME})?+[^\s&#\",;'\\\x07\x1b]+)"
     ),
+    re.compile(r"(\w://[^\s/?#:@\"']{0,99}:)(?!\(\d+ char)([^\s/?#\"']{1,300})(?=@)"),
     re.compile(r"()(Atza(?:\||%7C)[\w%|/+=-]+)"),
     re.compile(rf"(){_NO_LINE_END}((?:[A-Za-z0-9_+/%-]|\\/){{120,}}={{0,2}})"),
     # After what may hold its lines: a token with "-" in it is one secret, and not a line between two words.

@@ -19,7 +19,7 @@ from amazonpay_nb.client.snippets import LANGUAGES, snippet
 from amazonpay_nb.lessons.go_live import changes, checklist, only_live
 from amazonpay_nb.rehearsal.plan import example
 from amazonpay_nb.runs.failure import claims_of
-from amazonpay_nb.runs.folder import write_whole
+from amazonpay_nb.runs.folder import writable, write_whole
 from amazonpay_nb.runs.notebook import notebook_folder
 from amazonpay_nb.runs.report import Run
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS
@@ -66,7 +66,7 @@ def zipped(texts: Mapping[str, str]) -> bytes:
         for name, text in sorted(texts.items()):
             entry = zipfile.ZipInfo(name)  # of the first day that a zip knows
             entry.external_attr = 0o644 << 16
-            archive.writestr(entry, text.encode(), zipfile.ZIP_DEFLATED)
+            archive.writestr(entry, writable(text).encode(), zipfile.ZIP_DEFLATED)
     return content.getvalue()
 
 

@@ -219,6 +219,12 @@ def test_a_canary_is_in_no_file(tmp_path: Path) -> None:
     assert [(name, canary) for name, text in texts.items() for canary in canaries if canary in text] == []
 
 
+def test_half_of_a_character_is_no_reason_to_fail() -> None:
+    """JSON can say it, and a journal that somebody else has written may have it anywhere."""
+    with zipfile.ZipFile(io.BytesIO(zipped({"a": json.loads(r'"\ud800"')}))) as archive:
+        assert archive.read("a").decode() == "\ufffd"
+
+
 def leaky(operation: str, path: str) -> Exchange:
     authorization = (
         f"AMZN-PAY-RSASSA-PSS-V2 PublicKeyId=SANDBOX-AB12, SignedHeaders=accept;x-amz-pay-region, Signature={SIGNATURE}"
