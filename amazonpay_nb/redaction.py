@@ -79,7 +79,7 @@ _SECRET_TEXT = (
         rf"|\bauthorization=(?={_SCHEME}|{_OTHER_SCHEME})))(?!\(\d+ char|[=>])"
         rf"((?:(?<==){_SCHEME}|(?<=(?i:authorization=)){_OTHER_SCHEME})?+[^\s&#\",;'\\\x07\x1b]+)"
     ),
-    re.compile(r"(\w://[^\s/?#:@\"']{0,99}:)(?!\(\d+ char)([^\s/?#\"']{1,300})(?=@)"),
+    re.compile(r"(\w://[^\s/?#:\"']{0,99}:)(?!\(\d+ char)([^\s/?#\"']{1,300})(?=@)"),
     re.compile(r"()(Atza(?:\||%7C)[\w%|/+=-]+)"),
     re.compile(rf"(){_NO_LINE_END}((?:[A-Za-z0-9_+/%-]|\\/){{120,}}={{0,2}})"),
     # After what may hold its lines: a token with "-" in it is one secret, and not a line between two words.

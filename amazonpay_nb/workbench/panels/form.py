@@ -24,9 +24,12 @@ from amazonpay_nb.workbench.show.blocks import render as fill
 AGAIN = 0.7
 _KEYS = {"idempotency_key", "under_a_new_key"}  # fields of the actions that may move money
 # Seconds after which a message has waited for a busy kernel; and in which what was held back meanwhile arrives, which
-# are as many as it has waited, since the page may be as busy: at least, and at most.  The most also counts for what
-# another window of the notebook has changed.
+# are as many as it has waited, since the page may be as busy: at least, and at most.
 LATE, HELD_BACK = 0.2, (1.0, 5.0)
+# Seconds in which a window may not show yet what somebody does in another window of the notebook; and for each window,
+# when somebody typed or got an answer there last, in any panel.
+ELSEWHERE = 5.0
+_acted: dict[str, float] = {}
 _JUPYTER = "jp-RenderedHTMLCommon"  # tables, code and links look as in any other output
 _BUSY = '<div role="status">Working …</div>'
 _BUTTON = '<button type="button" class="amazonpay-copy">Copy</button>'
@@ -48,7 +51,7 @@ class Form:
         # What may have moved money, with which values -> when it has ended.
         self._ended: dict[tuple[str, frozenset[tuple[str, Value]]], float] = {}
         self._in_doubt = 0.0  # until when a field may say something else
-        self._typed = "", -math.inf  # whose window has changed a field last, and when
+        self._window = ""  # where somebody pressed for the action that was carried out last
         self._turned: dict[str, float] = {}  # when an action has turned to another object by itself
         kernel.keep_time()
         self._head, self._tracker, self._page = _html(_JUPYTER), _html(_JUPYTER), _html(_JUPYTER)
@@ -141,8 +144,8 @@ class Form:
         with self._lock:
             if not self._rendering:
                 self.render(gesture=LATE)  # a click on a button first leaves the field
-                self._typed = kernel.client(), kernel.made()
-                self._doubt(self._typed[1])
+                _acted[kernel.client()] = time.time()
+                self._doubt(kernel.made())
 
     def _doubt(self, made: float) -> None:
         # ipywidgets holds back what follows a field's first change until the kernel has handled that, and no press.
@@ -150,26 +153,28 @@ class Form:
             self._in_doubt = time.time() + min(max(HELD_BACK[0], late), HELD_BACK[1])
 
     def _pressed(self, name: str) -> None:
-        do, made, (window, typed) = self.call(name), kernel.made(), self._typed
+        do, made, window = self.call(name), kernel.made(), kernel.client()
         self._doubt(made)
         pressed = name, frozenset(do.keywords.items())
+        ended = self._ended.get(pressed, 0.0)
         if _KEYS.intersection(do.keywords):  # each press has a key of its own, and moves money again
-            if made < self._ended.get(pressed, 0.0) + AGAIN:
+            if made < ended + AGAIN:
                 return
             self._ended[pressed] = math.inf
-        if kernel.client() != window and made < typed + HELD_BACK[1]:
+        if any(made < when + ELSEWHERE for other, when in [*_acted.items()] if other != window):
             made = -math.inf  # it may have been made before anything that is known
-        self._press(name, partial(self._do_as_shown, name, do, made))
+        self._press(name, partial(self._do_as_shown, name, do, made, window, ended))
 
-    def _do_as_shown(self, name: str, do: "partial[Any]", made: float) -> Any:
+    def _do_as_shown(self, name: str, do: "partial[Any]", made: float, window: str = "", ended: float = 0.0) -> Any:
         changed = False
         if (wait := self._in_doubt - time.time()) > 0:
             time.sleep(wait)
             changed = {**self.chosen, **do.keywords} != self.chosen
         if made > self._turned.get(name, 0.0) and not changed:
+            self._window = window
             return do()
-        self._ended.pop((name, frozenset(do.keywords.items())), None)
-        problem = "You pressed when the kernel was busy, or just after another window had changed a field."
+        self._ended[name, frozenset(do.keywords.items())] = ended  # as if nobody had pressed
+        problem = "You pressed when the kernel was busy, or just after somebody had done something in another window."
         error = ConfigurationError(problem, advice="Look at what it says now, and press again.")
         error.idempotency_advice = "Yes: nothing was done."
         raise error
@@ -192,6 +197,8 @@ class Form:
             if self._busy in (None, action):
                 self._busy = None
                 self._ended = {pressed: min(when, time.time()) for pressed, when in self._ended.items()}
+                if self._window:
+                    _acted[self._window] = time.time()
             for field in self.view.fields:
                 if field.secret:
                     self._fields[field.name].input.value = ""

@@ -306,6 +306,7 @@ APART = [
     "DB_PASSWORD_OLD=canary",
     "fatal: https://user:canary@git.invalid/shop.git not found",
     "postgres://user:canary@db/shop",
+    "smtp://me@shop.invalid:canary@mail",
     "redis://:can@ry@127.0.0.1:6379",
     "authorization=ApiKey canary1canary",
     "x-amz-pay-authtoken: canary",

@@ -776,7 +776,7 @@ wb.client.get_charge_permission(wallet)
 desk = Desk(wb)
 button = desk.form._actions["create_charge"].button
 def answered():
-    [one.join() for one in threading.enumerate() if one.name == "panel: create_charge"]
+    [one.join() for one in threading.enumerate() if one.name in {f"panel: {name}" for name in desk.form._actions}]
     return len(wb.journal.known.ids("Charge"))
 """
 
@@ -800,9 +800,11 @@ def test_a_press_that_waited_for_a_cell_was_made_before_the_answer() -> None:
 
 
 def at_a_desk(client: Any) -> tuple[Any, dict[str, str]]:
-    """Open a desk in a kernel; returns what runs a cell there, and the channels of the amount and the button."""
+    """Open a desk in a kernel; returns what runs a cell there, and the channels of fields and buttons."""
     execute = partial(client.execute, reply=True, timeout=PATIENCE)
-    parts = {"amount": "desk.form._fields['amount'].input.comm.comm_id", "button": "button.comm.comm_id"}
+    fields, actions = ("amount", "capture_now"), {"button": "create_charge", "look": "get_charge_permission"}
+    parts = {name: f"desk.form._fields[{name!r}].input.comm.comm_id" for name in fields}
+    parts |= {part: f"desk.form._actions[{name!r}].button.comm.comm_id" for part, name in actions.items()}
     found = execute(AT_A_DESK, user_expressions=parts)["content"]["user_expressions"]
     return execute, {part: ast.literal_eval(row["data"]["text/plain"]) for part, row in found.items()}
 
@@ -836,29 +838,37 @@ def test_a_press_counts_if_its_window_has_shown_what_another_one_did() -> None:
     with kernel() as (_, client):
         execute, comms = at_a_desk(client)
 
-        def does(part: str, data: dict[str, Any], window: str, ago: float) -> None:
+        def does(part: str, data: dict[str, Any], window: str, ago: float = 0) -> None:
             message = client.session.msg("comm_msg", {"comm_id": comms[part], "data": data})
             date = message["header"]["date"] - timedelta(seconds=ago)
             message["header"] |= {"date": date, "session": window}
             client.shell_channel.send(message)
 
-        def types(amount: str, window: str) -> None:
-            does("amount", {"method": "update", "state": {"value": amount}, "buffer_paths": []}, window, 0)
+        def says(part: str, value: str | bool, window: str) -> None:
+            does(part, {"method": "update", "state": {"value": value}, "buffer_paths": []}, window)
 
-        def captured(window: str, ago: float) -> str:
-            does("button", {"method": "custom", "content": {"event": "click"}}, window, ago)
-            asked = {"charges": "answered(), wb.journal.totals().get('USD', {}).get('captured')"}
+        def charged(window: str, ago: float = 0, part: str = "button") -> list[str]:
+            does(part, {"method": "custom", "content": {"event": "click"}}, window, ago)
+            asked = {"charges": "[*map(str, (wb.journal.known.of('Charge') if answered() else {}))]"}
             kept = execute("", user_expressions=asked)["content"]["user_expressions"]
-            return str(kept["charges"]["data"]["text/plain"])
+            charges: list[str] = ast.literal_eval(kept["charges"]["data"]["text/plain"])
+            return charges
 
-        types("250", "this one")
-        assert captured("another", ago=2) == "(0, None)"
-        assert captured("another", ago=0) == "(0, None)", "its page may be late"
-        assert captured("this one", ago=0) == "(1, Decimal('250.00'))"
-        execute("desk.form._pressed('get_charge_permission'); time.sleep(AGAIN)")
-        assert captured("this one", ago=5) == "(1, Decimal('250.00'))", "before the answer"
-        execute("form.HELD_BACK = 1.0, 0.0")
-        assert captured("another", ago=0) == "(2, Decimal('500.00'))"
+        says("amount", "250", "this one")
+        assert charged("another", ago=2) == []
+        assert charged("another") == [], "its page may be late"
+        says("capture_now", False, "another")
+        assert charged("another") == [], "it knows no more of what was typed before"
+        assert charged("this one") == [], "the other one has typed as well"
+        execute("form._acted.clear()")  # five seconds later
+        one = charged("this one")
+        assert len(one) == 1
+        execute("time.sleep(AGAIN)")
+        assert charged("another") == one, "its page may not show the answer"
+        assert charged("this one", part="look") == one
+        execute("form.ELSEWHERE = 0; time.sleep(AGAIN)")
+        assert charged("this one", ago=60) == one, "before the answer"
+        assert len(charged("another")) == 2
 
 
 def test_a_press_counts_if_the_page_showed_the_same_object(desk: Desk) -> None:
