@@ -54,7 +54,7 @@ def cluster(address: str) -> Iterator[Engine]:
     try:
         # Dask would wait forever for a server that accepts and says nothing.
         client = in_time(2 * _PATIENCE_SECONDS, partial(Client, address, timeout=_PATIENCE_SECONDS))
-    except (ImportError, MemoryError, OSError, TypeError, ValueError) as error:
+    except (ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError) as error:
         advice = "Start one with: dask scheduler."
         reason = "it says nothing" if isinstance(error, TimeoutError) and not str(error) else str(error).rstrip()
         # Dask reads the beginning of a web page as a length.
@@ -75,12 +75,12 @@ def cluster(address: str) -> Iterator[Engine]:
 def _explained(address: str) -> Iterator[None]:
     try:
         yield
-    except TimeoutError:
-        advice = f"Start one with: dask worker {address}."
-        raise ConfigurationError(f"The scheduler at {address} has no worker.", advice=advice) from None
-    except (CancelledError, OSError):
-        advice = "Start it again, and go on with --resume: the cases that ended are kept."
-        raise ConfigurationError(f"The scheduler at {address} is gone.", advice=advice) from None
+    except (CancelledError, OSError) as error:
+        what, advice = "is gone", "Start it again, and go on with --resume: the cases that ended are kept."
+        if isinstance(error, TimeoutError):  # Dask's own says how many workers there are
+            what = "has no worker" if str(error) else "does not answer"
+            advice = f"Start one with: dask worker {address}." if str(error) else advice
+        raise ConfigurationError(f"The scheduler at {address} {what}.", advice=advice) from None
 
 
 def _check_workers(client: Client, address: str) -> None:
@@ -147,8 +147,7 @@ def _results(client: Client, address: str, cases: Sequence[Case], out: Path) -> 
     while queue or under_way:
         done: set[Future[Any]] = set()
         with _explained(address):
-            client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
-            threads = sum(client.nthreads().values())  # none, where the last worker has just died
+            threads = in_time(2 * _PATIENCE_SECONDS, partial(_threads, client))
             while queue and len(under_way) < threads:
                 case = queue.popleft()
                 name, text = case.notebook.path.name, nbformat.writes(case.notebook.document)
@@ -159,6 +158,11 @@ def _results(client: Client, address: str, cases: Sequence[Case], out: Path) -> 
         for task in done:
             case = under_way.pop(task)
             yield case, _end(address, case, task, case.folder(out))
+
+
+def _threads(client: Client) -> int:
+    client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
+    return sum(client.nthreads().values())  # none, where the last worker has just died
 
 
 def _play(name: str, text: str, texts: Mapping[str, str], wanted: str) -> tuple[Run, dict[str, bytes]]:

@@ -216,7 +216,10 @@ def test_what_is_no_scheduler_is_named(tmp_path: Path) -> None:
 
     A client that is given up keeps Dask's lock for a while, and the next one of its process waits for that.
     """
-    patience = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "4s"}
+    settings = {
+        "it says nothing": {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "4s"},
+        "encryption required by Dask configuration": {"DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "true"},
+    }
     write(tmp_path, "mine", "1")
     path = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1]})
     with socket.create_server(("127.0.0.1", 0)) as silent, Emulator(in_process=False) as web:
@@ -224,11 +227,11 @@ def test_what_is_no_scheduler_is_named(tmp_path: Path) -> None:
             f"tcp://127.0.0.1:{silent.getsockname()[1]}": "it says nothing",
             web.url.replace("http", "tcp"): "it is another server, such as its dashboard",
             "tls://127.0.0.1:1": "TLS",
+            "tcp://127.0.0.1:2": "encryption required by Dask configuration",
             "": "missing port",
         }
         for address, reason in reasons.items():
-            limits = patience if reason == "it says nothing" else {}
-            with sweep(path, tmp_path / "out", "--scheduler", address, **limits) as process:
+            with sweep(path, tmp_path / "out", "--scheduler", address, **settings.get(reason, {})) as process:
                 code, output = ends(process)
             assert (code, "Traceback" in output) == (2, False), output
             assert output.startswith(f"ConfigurationError: No scheduler answers at {address}: {reason}")
@@ -281,16 +284,19 @@ def test_a_worker_that_dies_before_it_is_asked_costs_no_case(
     assert f"The scheduler at {cluster.address} has no worker." in done.output
 
 
-def test_a_scheduler_that_dies_costs_no_case_that_has_ended(cluster: Cluster, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("what", "said"), [(signal.SIGKILL, "is gone"), (signal.SIGSTOP, "does not answer")])
+def test_a_scheduler_that_dies_costs_no_case_that_has_ended(
+    what: signal.Signals, said: str, cluster: Cluster, tmp_path: Path
+) -> None:
     """One sentence, exit code 2, and lines from which another sweep goes on."""
     write(tmp_path, "mine", STAYS)
     path, out = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2]}), tmp_path / "out"
     cluster.worker("one", threads=2)
-    with sweep(path, out, "--scheduler", cluster.address) as process:
+    with sweep(path, out, "--scheduler", cluster.address, DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="10s") as process:
         assert until(has_lines(out))
-        cluster.scheduler.kill()
+        cluster.scheduler.send_signal(what)
         code, output = ends(process)
     assert (code, "Traceback" in output) == (2, False), output
-    assert f"The scheduler at {cluster.address} is gone" in output
+    assert f"The scheduler at {cluster.address} {said}" in output
     assert "--resume" in output
     assert len((out / "cases.jsonl").read_text("utf-8").splitlines()) == 1
