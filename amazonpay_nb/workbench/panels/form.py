@@ -166,14 +166,14 @@ class Form:
         self._press(name, partial(self._do_as_shown, name, do, made, window, ended))
 
     def _do_as_shown(self, name: str, do: "partial[Any]", made: float, window: str = "", ended: float = 0.0) -> Any:
-        changed = False
+        changed, pressed = False, (name, frozenset(do.keywords.items()))
         if (wait := self._in_doubt - time.time()) > 0:
             time.sleep(wait)
             changed = {**self.chosen, **do.keywords} != self.chosen
         if made > self._turned.get(name, 0.0) and not changed:
-            self._window = window
+            self._window, self._ended[pressed] = window, math.inf
             return do()
-        self._ended[name, frozenset(do.keywords.items())] = ended  # as if nobody had pressed
+        self._ended[pressed] = ended  # as if nobody had pressed
         problem = "You pressed when the kernel was busy, or just after somebody had done something in another window."
         error = ConfigurationError(problem, advice="Look at what it says now, and press again.")
         error.idempotency_advice = "Yes: nothing was done."
@@ -196,7 +196,8 @@ class Form:
             self._rendering = True
             if self._busy in (None, action):
                 self._busy = None
-                self._ended = {pressed: min(when, time.time()) for pressed, when in self._ended.items()}
+                # Meanwhile the kernel may note another press.
+                self._ended |= {pressed: time.time() for pressed, when in [*self._ended.items()] if when == math.inf}
                 if self._window:
                     _acted[self._window] = time.time()
             for field in self.view.fields:
