@@ -76,10 +76,10 @@ def _explained(address: str) -> Iterator[None]:
     try:
         yield
     except (CancelledError, OSError) as error:
-        what, advice = "is gone", "Start it again, and go on with --resume: the cases that ended are kept."
-        if isinstance(error, TimeoutError):  # Dask's own says how many workers there are
-            what = "has no worker" if str(error) else "does not answer"
-            advice = f"Start one with: dask worker {address}." if str(error) else advice
+        what = "does not answer" if isinstance(error, TimeoutError) else "is gone"
+        advice = "Start it again, and go on with --resume: the cases that ended are kept."
+        if isinstance(error, TimeoutError) and str(error):  # Dask's own, which says how many workers there are
+            what, advice = "has no worker", f"Start one with: dask worker {address}."
         raise ConfigurationError(f"The scheduler at {address} {what}.", advice=advice) from None
 
 

@@ -30,6 +30,7 @@ LATE, HELD_BACK = 0.2, (1.0, 5.0)
 # when somebody typed or got an answer there last, in any panel.
 ELSEWHERE = 5.0
 _acted: dict[str, float] = {}
+_Press = tuple[str, frozenset[tuple[str, Value]]]  # an action, and what its fields say
 _JUPYTER = "jp-RenderedHTMLCommon"  # tables, code and links look as in any other output
 _BUSY = '<div role="status">Working …</div>'
 _BUTTON = '<button type="button" class="amazonpay-copy">Copy</button>'
@@ -49,7 +50,7 @@ class Form:
         self._busy: object = None  # the action that is under way
         self._rendering = False
         # What may have moved money, with which values -> when it has ended.
-        self._ended: dict[tuple[str, frozenset[tuple[str, Value]]], float] = {}
+        self._ended: dict[_Press, float] = {}
         self._in_doubt = 0.0  # until when a field may say something else
         self._window = ""  # where somebody pressed for the action that was carried out last
         self._turned: dict[str, float] = {}  # when an action has turned to another object by itself
@@ -157,13 +158,16 @@ class Form:
         self._doubt(made)
         pressed = name, frozenset(do.keywords.items())
         ended = self._ended.get(pressed, 0.0)
-        if _KEYS.intersection(do.keywords):  # each press has a key of its own, and moves money again
-            if made < ended + AGAIN:
-                return
-            self._ended[pressed] = math.inf
+        if made < ended + AGAIN:  # each press has a key of its own, and would move money again
+            return
+        self._note_end(pressed, math.inf)
         if any(made < when + ELSEWHERE for other, when in [*_acted.items()] if other != window):
             made = -math.inf  # it may have been made before anything that is known
         self._press(name, partial(self._do_as_shown, name, do, made, window, ended))
+
+    def _note_end(self, pressed: _Press, when: float) -> None:
+        if _KEYS.intersection(dict(pressed[1])):  # what other actions were given may be a secret, and is not kept
+            self._ended[pressed] = when
 
     def _do_as_shown(self, name: str, do: "partial[Any]", made: float, window: str = "", ended: float = 0.0) -> Any:
         changed, pressed = False, (name, frozenset(do.keywords.items()))
@@ -171,9 +175,10 @@ class Form:
             time.sleep(wait)
             changed = {**self.chosen, **do.keywords} != self.chosen
         if made > self._turned.get(name, 0.0) and not changed:
-            self._window, self._ended[pressed] = window, math.inf
+            self._window = window
+            self._note_end(pressed, math.inf)
             return do()
-        self._ended[pressed] = ended  # as if nobody had pressed
+        self._note_end(pressed, ended)  # as if nobody had pressed
         problem = "You pressed when the kernel was busy, or just after somebody had done something in another window."
         error = ConfigurationError(problem, advice="Look at what it says now, and press again.")
         error.idempotency_advice = "Yes: nothing was done."

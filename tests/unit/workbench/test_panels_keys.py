@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import static
 from amazonpay_nb.workbench.show.views import annotated
 from tests.processes import PATIENCE
+from tests.unit.workbench.test_panels_cards import part_of
 
 LIVE_ID = "LIVE-AFVX7ULWSGBZ5535PCUQOY7B"
 WALLET = "C01-0000000-0000000"
@@ -147,6 +149,17 @@ def test_what_is_wrong_with_a_key_is_said_and_changes_nothing(
     assert refused.value.message == wrong
     assert text.strip() not in str(refused.value)
     assert bare.key_pair is None
+
+
+def test_a_key_that_is_pasted_does_not_stay_in_the_form(bare: Workbench) -> None:
+    """After the press it is gone, on the page and in the kernel, which remembers other presses."""
+    text = key_files.save(key_files.generate(), "k.pem").read_text()
+    panel = KeyPanel(bare)
+    part_of(panel, "amazonpay-field-private_key").value = text
+    part_of(panel, "amazonpay-action-check").click()
+    [one.join() for one in threading.enumerate() if one.name == "panel: check"]
+    assert panel.outcome
+    assert text.splitlines()[1] not in repr(vars(panel.form))
 
 
 def test_a_key_of_another_region_is_found_by_asking(bare: Workbench) -> None:
