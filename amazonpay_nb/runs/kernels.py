@@ -26,6 +26,7 @@ from tenacity import retry, retry_if_exception, stop_after_attempt
 from traitlets import Dict, Type, default
 from traitlets.config import Config
 
+from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs import MOST_JOBS
 from amazonpay_nb.runs.warm import WarmProvisioner
 from amazonpay_nb.temporary import TemporaryFolder
@@ -229,8 +230,16 @@ def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator
 
     *offline*, every connection to another machine fails, and is noted in the file AMAZONPAY_NB_OFFLINE; *warm* ones are
     forked from a process that has imported everything once, where that is possible.
+
+    Raises:
+        ConfigurationError: The name of the temporary folder is not UTF-8.
     """
     with closing(TemporaryFolder()) as folder:
+        try:
+            str(folder.path).encode()
+        except UnicodeEncodeError:  # as ZeroMQ and the notebooks need it
+            problem = f"No kernel can use {folder.path.parent}: its name is not UTF-8."
+            raise ConfigurationError(problem, advice="Set TMPDIR to another folder.") from None
         ours = dict.fromkeys(("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "TMPDIR"), str(folder.path))
         (folder.path / CONFIG_FILE).parent.mkdir()
         (folder.path / CONFIG_FILE).write_text(json.dumps(CONFIG), "utf-8")

@@ -74,3 +74,16 @@ def test_a_checkout_that_cannot_be_written_to_is_named(checkout: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("ConfigurationError: out: ")
     assert "Choose another folder with --out." in done.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "export", "kit"])
+def test_a_temporary_folder_whose_name_is_not_utf_8_is_refused(tmp_path: Path, command: str) -> None:
+    """No address of a kernel can name it, and what waits for such a kernel would not end."""
+    temporary = tmp_path / os.fsdecode(b"T\xfcr")
+    temporary.mkdir()
+    environment = os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}
+    arguments = [sys.executable, "-m", "amazonpay_nb", command, "00", "--out", str(tmp_path / "out")]
+    done = subprocess.run(arguments, env=environment, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 2, done.stderr
+    assert b"its name is not UTF-8.\nSet TMPDIR to another folder." in done.stderr
+    assert not list(temporary.iterdir())
