@@ -20,7 +20,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 # Of a target with its headers, or of trailers: browsers and proxies stop far below.
 MAX_HEAD_BYTES = 64 * 1024
+MAX_HEADERS = 100  # each of a few bytes takes 160 in memory
 _NO_REQUEST = "This is no HTTP request, or has more than one reading; correct it."
+_MANY_HEADERS = f"There are more than {MAX_HEADERS} headers; send fewer."
 _LONG_HEAD = f"Target and headers, or trailers, are larger than {MAX_HEAD_BYTES} bytes; send less."
 # A quarter of the files that the process may open: another quarter may be arriving, the rest is its own.
 SHARE_OF_FILES = (os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else 1024) // 4
@@ -267,6 +269,9 @@ class Connection(HttpToolsProtocol):
         """Take a header; what comes after a body is a trailer, which nothing here reads."""
         if self._in_head:
             super().on_header(name, value)
+            if len(self.headers) > MAX_HEADERS:
+                self._refuse(431, "InvalidRequest", _MANY_HEADERS)
+                raise ValueError
 
     def on_headers_complete(self) -> None:
         """Hand a request on, unless its target or its body has a second reading."""

@@ -17,11 +17,12 @@ def watch(script: str, argument: str, output: int = subprocess.DEVNULL) -> subpr
     """Start a shell *script*, whose ``$0`` is the argument, that begins when its input ends: by then this one is gone.
 
     A line, which is then ``$said``, begins it, too.
-    It has a session of its own: what ends a process group does not end the one that tidies up.
+    It has a session and variables of its own: what ends a process group, or whatever has a variable of a CI job, does
+    not end the one that tidies up.
     """
     return subprocess.Popen(  # noqa: S603 (a fixed command)
         ["/bin/sh", "-c", f"read -r said; {script}", argument], stdin=subprocess.PIPE, stdout=output,
-        stderr=subprocess.DEVNULL, start_new_session=True, cwd="/",
+        stderr=subprocess.DEVNULL, start_new_session=True, cwd="/", env={"PATH": os.environ.get("PATH", os.defpath)},
     )  # fmt: skip
 
 

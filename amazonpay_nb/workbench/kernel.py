@@ -37,6 +37,8 @@ _IDLE = 0.2  # seconds after what was handled before: the message did not wait f
 _ALIKE = 0.2  # seconds between two delays that are those of a clock: how long messages wait differs
 _SLOW = 1.0  # seconds that a busy machine takes for a message
 _handled = 0.0  # when the latest cell has ended, or another message came
+# Session of a client -> when somebody typed there last, got an answer in a panel, or saw a cell end.
+acted: dict[str, float] = {}
 _places: set[str] = set()  # where something is shown that can be replaced
 
 
@@ -85,9 +87,11 @@ def _begin(_: object) -> None:
     made()
 
 
-def _end(_: object) -> None:
+def _end(result: Any) -> None:
     global _handled
     _handled = time.time()
+    if result.info.store_history:  # else no person ran it
+        acted[client()] = _handled
 
 
 def _header() -> dict[str, Any]:

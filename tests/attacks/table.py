@@ -325,6 +325,8 @@ _ROWS = {
          "400; the rest is not read.", f"{_REQUESTS}a_request_with_two_readings_is_not_read"),
         ("bounds.head", "A target, headers, trailers or a chunk's extension never end.", "431, while they arrive.",
          f"{_CONNECTIONS}what_is_no_body_has_an_end"),
+        ("bounds.headers", "A head has thousands of headers of a few bytes.", "431, from the 101st on.",
+         f"{_CONNECTIONS}a_head_has_a_hundred_headers_at_most"),
         ("bounds.log", "Clients break off in the middle of bodies.", "Nothing is logged.",
          f"{_CONNECTIONS}a_body_that_breaks_off_fills_no_log"),
         ("bounds.parcels", "One call names very many parcels, each of which would be kept with all the others.",

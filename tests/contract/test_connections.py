@@ -197,6 +197,15 @@ def test_a_long_head_is_read_up_to_the_bound(na: Shop) -> None:
     assert b"431" in raw(na, head + b"y" * (MAX_HEAD_BYTES - len(head) - 3) + b"\r\n\r\n")[:20]
 
 
+def test_a_head_has_a_hundred_headers_at_most(na: Shop) -> None:
+    """However short: each of them takes more memory than its bytes."""
+    head = b"GET /v2/charges/x HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n"
+    assert b"MissingHeader" in raw(na, head + b"x: y\r\n" * 98 + b"\r\n")
+    text = raw(na, head + b"x: y\r\n" * 99 + b"\r\n")
+    assert text.startswith(b"HTTP/1.1 431")
+    assert b"There are more than 100 headers; send fewer." in text
+
+
 def connect(emulator: Emulator) -> socket.socket:
     address = urlsplit(emulator.url)
     return socket.create_connection((address.hostname, address.port), timeout=PATIENCE)

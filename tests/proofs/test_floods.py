@@ -17,7 +17,7 @@ from amazonpay_nb.connection import MAX_CONNECTIONS, MAX_HEAD_BYTES
 from amazonpay_nb.emulator.world import JOURNAL_LENGTH
 from amazonpay_nb.loopback import MAX_BODY_BYTES
 from tests.emulated import Shop
-from tests.processes import PATIENCE, PROCESS, Remote, emulator, program
+from tests.processes import PATIENCE, PROCESS, Remote, emulator, program, until
 from tests.proofs.sizes import size
 
 MEGABYTES_AT_MOST = 150
@@ -89,6 +89,19 @@ def half_bodies(remote: Remote) -> None:
             assert flood(remote, CALL)[9:12] in (b"503", b"") or select(inside, [], [], 0)[0]
 
 
+def many_headers(remote: Remote) -> None:
+    """As many connections as there can be, each with a head of short headers and nearly all of a body."""
+    length = b"content-length: %d\r\n" % MAX_BODY_BYTES
+    head = b"POST /v2/charges HTTP/1.1\r\nhost: 127.0.0.1\r\n" + length
+    head += b"a:\r\n" * ((MAX_HEAD_BYTES - len(head)) // 4 - 1) + b"\r\n"
+    with ExitStack() as strangers:
+        for _ in range(MAX_CONNECTIONS):
+            stranger = strangers.enter_context(connect(remote.url))
+            with suppress(ConnectionError):
+                stranger.sendall(head + b"x" * (MAX_BODY_BYTES - 1))
+    assert until(lambda: flood(remote, CALL)[9:12] not in (b"503", b""))
+
+
 def huge_bodies(remote: Remote) -> None:
     """Bodies of a megabyte, which are refused when they are too large and then not kept."""
     head = b"POST %s HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1073741824\r\n\r\n"
@@ -106,7 +119,9 @@ def _peak(remote: Remote) -> float:
 
 
 @pytest.mark.parametrize(
-    "kind", [long_targets, endless_headers, nobody_reads, half_bodies, huge_bodies], ids=lambda kind: kind.__name__
+    "kind",
+    [long_targets, endless_headers, nobody_reads, half_bodies, many_headers, huge_bodies],
+    ids=lambda kind: kind.__name__,
 )
 def test_a_flood_fills_nothing(
     remote: Remote, kind: Callable[[Remote], None], record_property: Callable[[str, object], None]

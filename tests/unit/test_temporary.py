@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -58,6 +58,24 @@ def test_a_key_does_not_outlive_its_process(number: signal.Signals, tmp_path: Pa
         assert key.exists()
         assert tmp_path in key.parents
         os.killpg(process.pid, number)
+    assert gone(key.parent)
+
+
+def test_a_key_does_not_outlive_its_job(tmp_path: Path) -> None:
+    """A CI service kills every process that has the job's number among its variables."""
+    job = f"BUILD_ID={tmp_path.name}"
+    with program(
+        ["env", job, sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(tmp_path)}, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        key = Path(process.stdout.readline().strip())
+        assert key.exists()
+        for number in sorted((int(path.name) for path in Path("/proc").glob("[0-9]*")), reverse=True):
+            with suppress(OSError):
+                if job.encode() in Path(f"/proc/{number}/environ").read_bytes().split(b"\0"):
+                    os.kill(number, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
     assert gone(key.parent)
 
 

@@ -26,10 +26,8 @@ _KEYS = {"idempotency_key", "under_a_new_key"}  # fields of the actions that may
 # Seconds after which a message has waited for a busy kernel; and in which what was held back meanwhile arrives, which
 # are as many as it has waited, since the page may be as busy: at least, and at most.
 LATE, HELD_BACK = 0.2, (1.0, 5.0)
-# Seconds in which a window may not show yet what somebody does in another window of the notebook; and for each window,
-# when somebody typed or got an answer there last, in any panel.
+# Seconds in which a window may not show yet what somebody does in another window of the notebook.
 ELSEWHERE = 5.0
-_acted: dict[str, float] = {}
 _Press = tuple[str, frozenset[tuple[str, Value]]]  # an action, and what its fields say
 _JUPYTER = "jp-RenderedHTMLCommon"  # tables, code and links look as in any other output
 _BUSY = '<div role="status">Working …</div>'
@@ -52,7 +50,7 @@ class Form:
         # What may have moved money, with which values -> when it has ended.
         self._ended: dict[_Press, float] = {}
         self._in_doubt = 0.0  # until when a field may say something else
-        self._window = ""  # where somebody pressed for the action that was carried out last
+        self._window = ""  # where somebody pressed for the last action, if it was carried out
         self._turned: dict[str, float] = {}  # when an action has turned to another object by itself
         kernel.keep_time()
         self._head, self._tracker, self._page = _html(_JUPYTER), _html(_JUPYTER), _html(_JUPYTER)
@@ -145,7 +143,7 @@ class Form:
         with self._lock:
             if not self._rendering:
                 self.render(gesture=LATE)  # a click on a button first leaves the field
-                _acted[kernel.client()] = time.time()
+                kernel.acted[kernel.client()] = time.time()
                 self._doubt(kernel.made())
 
     def _doubt(self, made: float) -> None:
@@ -161,7 +159,7 @@ class Form:
         if made < ended + AGAIN:  # each press has a key of its own, and would move money again
             return
         self._note_end(pressed, math.inf)
-        if any(made < when + ELSEWHERE for other, when in [*_acted.items()] if other != window):
+        if any(made < when + ELSEWHERE for other, when in [*kernel.acted.items()] if other != window):
             made = -math.inf  # it may have been made before anything that is known
         self._press(name, partial(self._do_as_shown, name, do, made, window, ended))
 
@@ -170,7 +168,7 @@ class Form:
             self._ended[pressed] = when
 
     def _do_as_shown(self, name: str, do: "partial[Any]", made: float, window: str = "", ended: float = 0.0) -> Any:
-        changed, pressed = False, (name, frozenset(do.keywords.items()))
+        changed, pressed, self._window = False, (name, frozenset(do.keywords.items())), ""
         if (wait := self._in_doubt - time.time()) > 0:
             time.sleep(wait)
             changed = {**self.chosen, **do.keywords} != self.chosen
@@ -204,7 +202,7 @@ class Form:
                 # Meanwhile the kernel may note another press.
                 self._ended |= {pressed: time.time() for pressed, when in [*self._ended.items()] if when == math.inf}
                 if self._window:
-                    _acted[self._window] = time.time()
+                    kernel.acted[self._window] = time.time()
             for field in self.view.fields:
                 if field.secret:
                     self._fields[field.name].input.value = ""
