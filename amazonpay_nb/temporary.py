@@ -17,12 +17,13 @@ def watch(script: str, argument: str, output: int = subprocess.DEVNULL) -> subpr
     """Start a shell *script*, whose ``$0`` is the argument, that begins when its input ends: by then this one is gone.
 
     A line, which is then ``$said``, begins it, too.
-    It has a session and variables of its own: what ends a process group, or whatever has a variable of a CI job, does
-    not end the one that tidies up.
+    What ends a process group, everything that has a variable of a CI job, or politely whatever there is, does not end
+    the one that tidies up: it has a session and variables of its own, and follows its input alone.
     """
     return subprocess.Popen(  # noqa: S603 (a fixed command)
-        ["/bin/sh", "-c", f"read -r said; {script}", argument], stdin=subprocess.PIPE, stdout=output,
-        stderr=subprocess.DEVNULL, start_new_session=True, cwd="/", env={"PATH": os.environ.get("PATH", os.defpath)},
+        ["/bin/sh", "-c", f"trap '' HUP INT TERM; read -r said; {script}", argument],
+        stdin=subprocess.PIPE, stdout=output, stderr=subprocess.DEVNULL, start_new_session=True,
+        cwd="/", env={"PATH": os.environ.get("PATH", os.defpath)},
     )  # fmt: skip
 
 
@@ -42,7 +43,7 @@ class TemporaryFolder:
 
     def __init__(self, *, lent: bool = False) -> None:
         # Its name comes first: what nobody would delete is not made.
-        self.path = Path(tempfile.gettempdir(), f"amazonpay-nb-{token_hex(5)}")
+        self.path = Path(tempfile.gettempdir(), f"amazonpay-nb-{token_hex(5)}").absolute()
         using, self.users = os.pipe()
         again = f"read -r _ <&1; while {_IN_USE}; do sleep 1; done; {_DELETE}"
         watching = watch(f'{_DELETE}; [ "$said" ] && exit; {{ {again}; }} &', str(self.path), using)

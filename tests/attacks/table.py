@@ -567,6 +567,8 @@ _ROWS = {
          "tests/unit/test_cli.py::TestStoreCheck::test_a_wrong_one"),
         ("files.killed", "A process is killed while its key is in a temporary folder.", "The folder goes with it.",
          "tests/unit/test_temporary.py::test_a_key_does_not_outlive_its_process"),
+        ("files.job", "All that belongs to a CI job or a unit is killed by a variable of the job, or asked to end.",
+         "The folder goes with it.", "tests/unit/test_temporary.py::test_a_key_does_not_outlive_its_job"),
         ("files.stopped", "An emulator that was stopped is asked for a key.", "Refused, and none is made.",
          "tests/unit/test_temporary.py::test_an_emulator_that_was_stopped_makes_no_key"),
         ("files.made-anew", "A kernel that starts while its run is killed makes the temporary folder once more.",

@@ -61,22 +61,37 @@ def test_a_key_does_not_outlive_its_process(number: signal.Signals, tmp_path: Pa
     assert gone(key.parent)
 
 
-def test_a_key_does_not_outlive_its_job(tmp_path: Path) -> None:
-    """A CI service kills every process that has the job's number among its variables."""
-    job = f"BUILD_ID={tmp_path.name}"
+@pytest.mark.parametrize(
+    ("number", "place", "words"),
+    [(signal.SIGKILL, "environ", "JOB={job}\0"), (signal.SIGTERM, "status", "PPid:\t{parent}\n")],
+    ids=["killed", "asked to end"],
+)
+def test_a_key_does_not_outlive_its_job(number: signal.Signals, place: str, words: str, tmp_path: Path) -> None:
+    """A CI service kills all that have the number of the job in a variable; systemd asks all of a unit to end."""
     with program(
-        ["env", job, sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        env=os.environ | {"TMPDIR": str(tmp_path)}, text=True,
+        [sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(tmp_path), "JOB": str(tmp_path)}, text=True,
     ) as process:  # fmt: skip
         assert process.stdout
         key = Path(process.stdout.readline().strip())
         assert key.exists()
-        for number in sorted((int(path.name) for path in Path("/proc").glob("[0-9]*")), reverse=True):
+        mark, others = words.format(job=tmp_path, parent=process.pid), []
+        for path in Path("/proc").glob(f"[0-9]*/{place}"):
             with suppress(OSError):
-                if job.encode() in Path(f"/proc/{number}/environ").read_bytes().split(b"\0"):
-                    os.kill(number, signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
+                others += [int(path.parent.name)] * (mark.encode() in path.read_bytes())
+        for one in sorted({*others, process.pid}, key=process.pid.__eq__):
+            os.kill(one, number)
+    assert process.returncode == -number
     assert gone(key.parent)
+
+
+def test_a_folder_is_known_by_its_whole_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one who tidies up works elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", ".")
+    with closing(TemporaryFolder()) as folder:
+        assert folder.path.is_absolute()
+        assert folder.path.parent == tmp_path
 
 
 @pytest.mark.parametrize("in_process", [False, True])
