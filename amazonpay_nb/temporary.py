@@ -10,7 +10,9 @@ from secrets import token_hex
 
 _DELETE = 'rm -rf -- "$0" || { sleep 2; rm -rf -- "$0"; }'
 # A browser inherits no file, but is started with TMPDIR or --user-data-dir; where there is no /proc, nothing is found.
-_IN_USE = 'grep -qs "[Rr]=$0" /proc/[0-9]*/environ /proc/[0-9]*/cmdline'
+# One that has just been started has neither variables nor arguments for a moment, so there is a second look.
+_SEEN = 'grep -qs "[Rr]=$0" /proc/[0-9]*/environ /proc/[0-9]*/cmdline'
+_IN_USE = f"{_SEEN} || {{ sleep 1; {_SEEN}; }}"
 
 
 def watch(script: str, argument: str, output: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
