@@ -696,8 +696,10 @@ def test_an_order_takes_as_long_as_it_has_charges(amount: str, end: str) -> None
         file, profile = read_world({"chargePermissions": [order | {"charges": [paid] * charges}]}), cProfile.Profile()
         with closing(Store()) as store:
             gc.disable()  # what earlier tests have left would end in the profile
-            profile.runcall(making.load, World(store, REGIONS["na"], seed=7), file)
-            gc.enable()
+            try:
+                profile.runcall(making.load, World(store, REGIONS["na"], seed=7), file)
+            finally:
+                gc.enable()
         return sum(count for _, count, *_ in pstats.Stats(profile).stats.values())  # type: ignore[attr-defined]
 
     calls(1)  # what is done once
