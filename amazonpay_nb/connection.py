@@ -36,7 +36,7 @@ _STEPS = 3
 _GLANCE_SECONDS = 0.002  # between two looks at what has not ended yet
 _LINGER_SECONDS = 1.0  # for a client to see that it is refused
 # Read at a time, so that few requests wait on one connection: the shortest has 18 bytes, and takes 3,000 in memory.
-_PIECE = 4096
+_PIECE = 2048
 
 
 class Server(uvicorn.Server):
@@ -135,6 +135,8 @@ class Flow(FlowControl):
 
     def __init__(self, connection: "Connection") -> None:
         super().__init__(connection.transport)
+        if hasattr(connection.transport, "set_read_buffer_limits"):  # of TLS: it would read half a megabyte ahead
+            connection.transport.set_read_buffer_limits(MAX_HEAD_BYTES)
         self._connection = connection
 
     def resume_reading(self) -> None:

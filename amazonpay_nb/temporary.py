@@ -25,7 +25,7 @@ def watch(script: str, argument: str, output: int = subprocess.DEVNULL) -> subpr
     return subprocess.Popen(  # noqa: S603 (a fixed command)
         ["/bin/sh", "-c", f"trap '' HUP INT TERM; read -r said; {script}", argument],
         stdin=subprocess.PIPE, stdout=output, stderr=subprocess.DEVNULL, start_new_session=True,
-        cwd="/", env={"PATH": os.environ.get("PATH", os.defpath)},
+        cwd="/", env={"PATH": f"{os.defpath}:{os.environ.get('PATH', '')}"},  # which may name Python's folder alone
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import gettempdir
 
 import httpx
 
@@ -62,8 +63,14 @@ def _extra(name: str) -> Finding:
 def _kernel() -> Iterator[Finding]:
     try:
         from jupyter_client.manager import KernelManager
+
+        from amazonpay_nb.runs.kernels import check_name
     except ImportError:  # the row of its extra says so
         return
+    try:
+        check_name(Path(gettempdir()))
+    except ConfigurationError as error:
+        yield Finding(False, str(error))
     kernel, program = KernelManager(kernel_name="python3"), None
     with suppress(Exception):  # whatever is wrong with its file, it starts nothing
         program = shutil.which(kernel.format_kernel_cmd()[0])

@@ -220,6 +220,15 @@ def room_for_jobs() -> int:
     return max(files - FILES_BESIDE, 0) // FILES_OF_JOB
 
 
+def check_name(temporary: Path) -> None:
+    """Raise ConfigurationError where the name of the folder for temporary files is not UTF-8."""
+    try:
+        str(temporary).encode()
+    except UnicodeEncodeError:  # as ZeroMQ and the notebooks need it
+        problem = f"No kernel can use {temporary}: its name is not UTF-8."
+        raise ConfigurationError(problem, advice="Set TMPDIR to another folder.") from None
+
+
 @contextmanager
 def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator[None]:
     """Give the kernels of this process an environment without a person's traces, and leave no kernel at the end.
@@ -235,11 +244,7 @@ def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator
         ConfigurationError: The name of the temporary folder is not UTF-8.
     """
     with closing(TemporaryFolder()) as folder:
-        try:
-            str(folder.path).encode()
-        except UnicodeEncodeError:  # as ZeroMQ and the notebooks need it
-            problem = f"No kernel can use {folder.path.parent}: its name is not UTF-8."
-            raise ConfigurationError(problem, advice="Set TMPDIR to another folder.") from None
+        check_name(folder.path.parent)
         ours = dict.fromkeys(("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "TMPDIR"), str(folder.path))
         (folder.path / CONFIG_FILE).parent.mkdir()
         (folder.path / CONFIG_FILE).write_text(json.dumps(CONFIG), "utf-8")

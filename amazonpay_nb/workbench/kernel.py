@@ -37,8 +37,9 @@ _IDLE = 0.2  # seconds after what was handled before: the message did not wait f
 _ALIKE = 0.2  # seconds between two delays that are those of a clock: how long messages wait differs
 _SLOW = 1.0  # seconds that a busy machine takes for a message
 _handled = 0.0  # when the latest cell has ended, or another message came
-# Session of a client -> when somebody typed there last, got an answer in a panel, or saw a cell end.
+# Session of a client -> when somebody typed there last, got an answer in a panel, or saw what a cell did.
 acted: dict[str, float] = {}
+running = ""  # the session of whoever ran the cell that runs; of nobody's, ""
 _places: set[str] = set()  # where something is shown that can be replaced
 
 
@@ -83,15 +84,18 @@ def keep_time() -> None:
         shell().events.register("post_run_cell", _end)
 
 
-def _begin(_: object) -> None:
+def _begin(cell: Any) -> None:
+    global running
     made()
+    if cell.store_history:  # else no person ran it
+        running = client()
 
 
 def _end(result: Any) -> None:
-    global _handled
+    global _handled, running
     _handled = time.time()
-    if result.info.store_history:  # else no person ran it
-        acted[client()] = _handled
+    if result.info.store_history:
+        acted[client()], running = _handled, ""
 
 
 def _header() -> dict[str, Any]:

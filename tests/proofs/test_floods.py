@@ -137,10 +137,13 @@ def test_a_flood_fills_nothing(
 
 HALF_BODY = CALL.replace(b"GET", b"POST")[:-2] + b"content-length: %d\r\n\r\n" % MAX_BODY_BYTES
 HALF_BODY += b"x" * (MAX_BODY_BYTES - 1)
+UNREAD = b"GET / HTTP/1.1\r\n\r\n" * 30_000  # the shortest request, which takes the most of memory for its bytes
 
 
 @pytest.mark.parametrize("tunnel", [False, True], ids=["to the emulator", "through a tunnel"])
-@pytest.mark.parametrize("content", [b"", HALF_BODY, CALL], ids=["the handshake", "a body", "an answer"])
+@pytest.mark.parametrize(
+    "content", [b"", HALF_BODY, UNREAD, CALL], ids=["the handshake", "a body", "many calls", "an answer"]
+)
 def test_closed_connections_stay_in_no_memory(
     content: bytes, tunnel: bool, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -85,6 +85,19 @@ def test_a_key_does_not_outlive_its_job(number: signal.Signals, place: str, word
     assert gone(key.parent)
 
 
+def test_a_key_does_not_outlive_a_process_that_finds_no_program(tmp_path: Path) -> None:
+    """A service may have the folder of its Python alone in PATH."""
+    with program(
+        [sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(tmp_path), "PATH": str(tmp_path)}, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        key = Path(process.stdout.readline().strip())
+        assert key.exists()
+        process.kill()
+    assert gone(key.parent)
+
+
 def test_a_folder_is_known_by_its_whole_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one who tidies up works elsewhere."""
     monkeypatch.chdir(tmp_path)

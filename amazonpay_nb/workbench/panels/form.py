@@ -101,7 +101,10 @@ class Form:
     def _note_turns(self, actions: Sequence[Action], when: float) -> None:
         """Note which actions are about something else than on view, although the fields say the same."""
         before = {action.name: action.about for action in self.view.actions}
-        self._turned |= {one.name: when for one in actions if before.get(one.name, one.about) != one.about}
+        turned = {one.name: when for one in actions if before.get(one.name, one.about) != one.about}
+        self._turned |= turned
+        if turned and kernel.running:  # not all that while: it may wait for a press in another window
+            kernel.acted[kernel.running] = time.time()
 
     def _show_page(self, page: HostedPage | None) -> None:
         if page is None or page.arrival is not self._stay:

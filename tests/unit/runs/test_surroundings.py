@@ -87,3 +87,5 @@ def test_a_temporary_folder_whose_name_is_not_utf_8_is_refused(tmp_path: Path, c
     assert done.returncode == 2, done.stderr
     assert b"its name is not UTF-8.\nSet TMPDIR to another folder." in done.stderr
     assert not list(temporary.iterdir())
+    doctor = subprocess.run([*arguments[:3], "doctor"], env=environment, capture_output=True, timeout=60, check=False)
+    assert (doctor.returncode, b"its name is not UTF-8.\nSet TMPDIR" in doctor.stdout) == (1, True)

@@ -803,6 +803,7 @@ def at_a_desk(client: Any) -> tuple[Any, dict[str, str]]:
     """Open a desk in a kernel; returns what runs a cell there, and the channels of fields and buttons."""
     execute = partial(client.execute, reply=True, timeout=PATIENCE, store_history=False)  # as no window's cell
     fields, actions = ("amount", "capture_now"), {"button": "create_charge", "look": "get_charge_permission"}
+    actions["capture"] = "capture_charge"
     parts = {name: f"desk.form._fields[{name!r}].input.comm.comm_id" for name in fields}
     parts |= {part: f"desk.form._actions[{name!r}].button.comm.comm_id" for part, name in actions.items()}
     found = execute(AT_A_DESK, user_expressions=parts)["content"]["user_expressions"]
@@ -1038,6 +1039,29 @@ def test_a_press_does_not_overtake_what_was_typed_before_it() -> None:
         execute("(charge,) = wb.journal.known.of('Charge').values()")
         charge = execute("", user_expressions={"amount": "charge['chargeAmount']['amount']"})["content"]
         assert charge["user_expressions"]["amount"]["data"]["text/plain"] == "'5.00'"
+
+
+def test_a_press_counts_if_its_window_has_shown_what_a_cell_did_that_still_runs() -> None:
+    """The cell is another window's, and is not over when the press comes through a subshell."""
+    with kernel() as (_, client):
+        execute, comms = at_a_desk(client)
+        client.control_channel.send(client.session.msg("create_subshell_request", {}))
+        subshell = client.get_control_msg(timeout=PATIENCE)["content"]["subshell_id"]
+
+        def send(kind: str, content: dict[str, Any]) -> str:
+            message = client.session.msg(kind, content)
+            message["header"] |= {"subshell_id": subshell, "session": "another"}
+            client.shell_channel.send(message)
+            return str(message["header"]["msg_id"])
+
+        charge = "wb.client.create_charge(charge_permission_id=wallet, charge_amount=wb.price('{}')); desk.refresh()"
+        execute(charge.format("25.50"))
+        client.execute(f"{charge.format('250.00')}\nseen = True\nwhile desk.outcome is None: time.sleep(0.01)")
+        sent = send("execute_request", {"code": "while 'seen' not in globals(): time.sleep(0.01)", "silent": True})
+        assert until(lambda: client.get_shell_msg(timeout=PATIENCE)["parent_header"]["msg_id"] == sent)
+        send("comm_msg", {"comm_id": comms["capture"], "data": {"method": "custom", "content": {"event": "click"}}})
+        states = execute("", user_expressions={"now": "[*wb.journal.known.states().values()]"})["content"]
+        assert "Captured" not in states["user_expressions"]["now"]["data"]["text/plain"]
 
 
 # --- A click is a call ------------------------------------------------------------------------------------------------
