@@ -103,7 +103,7 @@ class Form:
         before = {action.name: action.about for action in self.view.actions}
         turned = {one.name: when for one in actions if before.get(one.name, one.about) != one.about}
         self._turned |= turned
-        if turned and kernel.running:  # not all that while: it may wait for a press in another window
+        if turned and kernel.running and not self._busy:  # not all that while: it may wait for a press in this window
             kernel.acted[kernel.running] = time.time()
 
     def _show_page(self, page: HostedPage | None) -> None:
@@ -200,8 +200,8 @@ class Form:
         """Show how an action went, and look again; another one that is under way by then goes on."""
         with self._lock:
             self._rendering = True
-            if self._busy in (None, action):
-                self._busy = None
+            over = self._busy in (None, action)
+            if over:
                 # Meanwhile the kernel may note another press.
                 self._ended |= {pressed: time.time() for pressed, when in [*self._ended.items()] if when == math.inf}
                 if self._window:
@@ -211,6 +211,7 @@ class Form:
                     self._fields[field.name].input.value = ""
             with look():
                 self.render()
+            self._busy = None if over else self._busy
             self._show_actions(self.view.actions)  # also where that failed
             self._answer.value = _wrapping(answer)
 
