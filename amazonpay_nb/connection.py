@@ -26,7 +26,7 @@ _MANY_HEADERS = f"There are more than {MAX_HEADERS} headers; send fewer."
 _LONG_HEAD = f"Target and headers, or trailers, are larger than {MAX_HEAD_BYTES} bytes; send less."
 # A quarter of the files that the process may open: another quarter may be arriving, the rest is its own.
 SHARE_OF_FILES = (os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else 1024) // 4
-# Each can hold a body and the bytes of one read, about 400 kB.
+# Each can hold a body and what is read ahead, about 400 kB.
 MAX_CONNECTIONS = min(128, SHARE_OF_FILES)
 # For a request to arrive, and for a client to read on.
 PATIENCE_SECONDS = 20.0
@@ -36,7 +36,8 @@ _STEPS = 3
 _GLANCE_SECONDS = 0.002  # between two looks at what has not ended yet
 _LINGER_SECONDS = 1.0  # for a client to see that it is refused
 # Read at a time, so that few requests wait on one connection: the shortest has 18 bytes, and takes 3,000 in memory.
-_PIECE = 2048
+_PIECE = 1024
+_AHEAD = 32 * 1024  # that the system, and TLS, take of a connection before it is their turn
 
 
 class Server(uvicorn.Server):
@@ -51,6 +52,7 @@ class Server(uvicorn.Server):
 
     def open(self, door: "Door") -> None:
         """Open a door, from a thread other than the server's: now, or as soon as the application is up."""
+        door[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _AHEAD)  # its connections inherit it
         self.listeners.append(door[0])
         self._doors.append(door)
         if self._loop:
@@ -135,8 +137,8 @@ class Flow(FlowControl):
 
     def __init__(self, connection: "Connection") -> None:
         super().__init__(connection.transport)
-        if hasattr(connection.transport, "set_read_buffer_limits"):  # of TLS: it would read half a megabyte ahead
-            connection.transport.set_read_buffer_limits(MAX_HEAD_BYTES)
+        if hasattr(connection.transport, "set_read_buffer_limits"):  # of TLS, which reads half a megabyte ahead
+            connection.transport.set_read_buffer_limits(_AHEAD)
         self._connection = connection
 
     def resume_reading(self) -> None:

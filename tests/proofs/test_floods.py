@@ -24,6 +24,11 @@ MEGABYTES_AT_MOST = 150
 MEGABYTES_OVER_TLS = 200  # a quarter of one more for each of 128 connections, and as many again that were just closed
 MEGABYTE = b"x" * 2**20
 CALL = b"GET /v2/charges/x HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+HALF_BODY = CALL.replace(b"GET", b"POST")[:-2] + b"content-length: %d\r\n\r\n" % MAX_BODY_BYTES
+HALF_BODY += b"x" * (MAX_BODY_BYTES - 1)
+SHORT_CALLS = b"GET / HTTP/1.1\r\nhost:127.0.0.1\r\n\r\n" * 5000
+LARGEST = HALF_BODY.replace(b"\r\n\r\n", b"\r\n" + (b"a:" + b"x" * 600 + b"\r\n") * 97 + b"\r\n") + b"x"
+LONG_CALLS = SHORT_CALLS[: len(SHORT_CALLS) // 100] + LARGEST * 3
 
 
 @pytest.fixture
@@ -45,6 +50,23 @@ def flood(remote: Remote, *pieces: bytes) -> bytes:
         with suppress(ConnectionError):
             return stranger.recv(4096)
     return b""
+
+
+def pour(strangers: list[socket.socket], content: bytes) -> None:
+    """Send to all in turns, until all is sent or nobody is read from: they are in the middle of it together."""
+    left = {stranger: memoryview(content) for stranger in strangers}
+    for stranger in strangers:
+        stranger.setblocking(False)
+    while left and (ready := select([], left, [], 1.0)[1]):
+        for stranger in ready:
+            try:
+                left[stranger] = left[stranger][stranger.send(left[stranger][: 2**14]) :]
+            except ssl.SSLWantWriteError:
+                continue
+            except OSError:
+                left[stranger] = memoryview(b"")
+            if not left[stranger]:
+                del left[stranger]
 
 
 def long_targets(remote: Remote) -> None:
@@ -102,6 +124,13 @@ def many_headers(remote: Remote) -> None:
     assert until(lambda: flood(remote, CALL)[9:12] not in (b"503", b""))
 
 
+def long_calls(remote: Remote) -> None:
+    """As many connections as there can be, each with some of the largest requests, and no one who reads the answers."""
+    with ExitStack() as strangers:
+        pour([strangers.enter_context(connect(remote.url)) for _ in range(MAX_CONNECTIONS)], LONG_CALLS)
+    assert until(lambda: flood(remote, CALL)[9:12] not in (b"503", b""))
+
+
 def huge_bodies(remote: Remote) -> None:
     """Bodies of a megabyte, which are refused when they are too large and then not kept."""
     head = b"POST %s HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1073741824\r\n\r\n"
@@ -120,7 +149,7 @@ def _peak(remote: Remote) -> float:
 
 @pytest.mark.parametrize(
     "kind",
-    [long_targets, endless_headers, nobody_reads, half_bodies, many_headers, huge_bodies],
+    [long_targets, endless_headers, nobody_reads, half_bodies, many_headers, long_calls, huge_bodies],
     ids=lambda kind: kind.__name__,
 )
 def test_a_flood_fills_nothing(
@@ -135,17 +164,14 @@ def test_a_flood_fills_nothing(
     record_property("result", f"less than {MEGABYTES_AT_MOST} MB of memory, and a merchant is answered")
 
 
-HALF_BODY = CALL.replace(b"GET", b"POST")[:-2] + b"content-length: %d\r\n\r\n" % MAX_BODY_BYTES
-HALF_BODY += b"x" * (MAX_BODY_BYTES - 1)
-UNREAD = b"GET / HTTP/1.1\r\n\r\n" * 30_000  # the shortest request, which takes the most of memory for its bytes
-
-
 @pytest.mark.parametrize("tunnel", [False, True], ids=["to the emulator", "through a tunnel"])
 @pytest.mark.parametrize(
-    "content", [b"", HALF_BODY, UNREAD, CALL], ids=["the handshake", "a body", "many calls", "an answer"]
+    ("content", "rounds"),
+    [(b"", 10), (HALF_BODY, 10), (SHORT_CALLS, 2), (LONG_CALLS, 2), (CALL, 10)],
+    ids=["the handshake", "a body", "short calls", "long calls", "an answer"],
 )
 def test_closed_connections_stay_in_no_memory(
-    content: bytes, tunnel: bool, tmp_path: Path, record_property: Callable[[str, object], None]
+    content: bytes, rounds: int, tunnel: bool, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """Over TLS, where each has the most of it: round after round, as many as there can be."""
     with emulator(tmp_path, seed=7, **{"proxy" if tunnel else "https": True}) as remote:
@@ -154,7 +180,7 @@ def test_closed_connections_stay_in_no_memory(
         host = "pay-api.amazon.com" if tunnel else "127.0.0.1"
         sent = content.replace(b"127.0.0.1", host.encode())
 
-        def send() -> socket.socket:
+        def enter() -> socket.socket:
             stranger = connect(ready["proxyUrl"] if tunnel else remote.url)
             if tunnel:
                 stranger.sendall(b"CONNECT %s:443 HTTP/1.1\r\n\r\n" % host.encode())
@@ -163,19 +189,22 @@ def test_closed_connections_stay_in_no_memory(
                     raise ConnectionRefusedError
             if content:
                 stranger = context.wrap_socket(stranger, server_hostname=host)
+            if content == CALL:
                 stranger.sendall(sent)
-                assert content != CALL or stranger.recv(8) == b"HTTP/1.1"
+                assert stranger.recv(8) == b"HTTP/1.1"
             return stranger
 
-        rounds, inside = size(10, 45), 0
+        rounds, inside = rounds * size(1, 5), 0
         for _ in range(rounds):
             with ExitStack() as strangers:
+                entered = []
                 for _ in range(MAX_CONNECTIONS):
                     with suppress(OSError):  # those of the round before may still be on their way out
-                        strangers.enter_context(send())
-                        inside += 1
+                        entered.append(strangers.enter_context(enter()))
+                if content != CALL:
+                    pour(entered, sent)
+                inside += len(entered)
                 assert _peak(remote) < MEGABYTES_OVER_TLS
-        send().close()
     assert inside > rounds * MAX_CONNECTIONS / 2
     record_property("work", "rounds of as many TLS connections as there can be, closed in the middle")
     record_property("result", f"less than {MEGABYTES_OVER_TLS} MB of memory")
