@@ -37,9 +37,9 @@ _IDLE = 0.2  # seconds after what was handled before: the message did not wait f
 _ALIKE = 0.2  # seconds between two delays that are those of a clock: how long messages wait differs
 _SLOW = 1.0  # seconds that a busy machine takes for a message
 _handled = 0.0  # when the latest cell has ended, or another message came
-# Session of a client -> when somebody typed there last, got an answer in a panel, or saw what a cell did.
+# Session of a client -> when somebody typed there last, got an answer in a panel, or saw a cell end.
 acted: dict[str, float] = {}
-running = ""  # the session of whoever ran the cell that runs; of nobody's, ""
+running = ""  # the session of whoever ran the cell that runs; "" where nobody did
 _places: set[str] = set()  # where something is shown that can be replaced
 
 

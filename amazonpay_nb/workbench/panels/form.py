@@ -51,7 +51,8 @@ class Form:
         self._ended: dict[_Press, float] = {}
         self._in_doubt = 0.0  # until when a field may say something else
         self._window = ""  # where somebody pressed for the last action, if it was carried out
-        self._turned: dict[str, float] = {}  # when an action has turned to another object by itself
+        # When an action has turned to another object by itself, and the window whose cell was running.
+        self._turned: dict[str, tuple[float, str]] = {}
         kernel.keep_time()
         self._head, self._tracker, self._page = _html(_JUPYTER), _html(_JUPYTER), _html(_JUPYTER)
         self._stay: object = None
@@ -101,10 +102,9 @@ class Form:
     def _note_turns(self, actions: Sequence[Action], when: float) -> None:
         """Note which actions are about something else than on view, although the fields say the same."""
         before = {action.name: action.about for action in self.view.actions}
-        turned = {one.name: when for one in actions if before.get(one.name, one.about) != one.about}
-        self._turned |= turned
-        if turned and kernel.running and not self._busy:  # not all that while: it may wait for a press in this window
-            kernel.acted[kernel.running] = time.time()
+        # A cell may run all the time that somebody presses here: it may wait for that.
+        turn = when, "" if self._busy else kernel.running
+        self._turned |= {one.name: turn for one in actions if before.get(one.name, one.about) != one.about}
 
     def _show_page(self, page: HostedPage | None) -> None:
         if page is None or page.arrival is not self._stay:
@@ -175,7 +175,8 @@ class Form:
         if (wait := self._in_doubt - time.time()) > 0:
             time.sleep(wait)
             changed = {**self.chosen, **do.keywords} != self.chosen
-        if made > self._turned.get(name, 0.0) and not changed:
+        turned, by = self._turned.get(name, (0.0, ""))
+        if made > turned + (ELSEWHERE if by not in ("", window) else 0.0) and not changed:
             self._window = window
             self._note_end(pressed, math.inf)
             return do()
@@ -200,8 +201,7 @@ class Form:
         """Show how an action went, and look again; another one that is under way by then goes on."""
         with self._lock:
             self._rendering = True
-            over = self._busy in (None, action)
-            if over:
+            if own := self._busy in (None, action):
                 # Meanwhile the kernel may note another press.
                 self._ended |= {pressed: time.time() for pressed, when in [*self._ended.items()] if when == math.inf}
                 if self._window:
@@ -211,7 +211,7 @@ class Form:
                     self._fields[field.name].input.value = ""
             with look():
                 self.render()
-            self._busy = None if over else self._busy
+            self._busy = None if own else self._busy
             self._show_actions(self.view.actions)  # also where that failed
             self._answer.value = _wrapping(answer)
 
