@@ -37,7 +37,7 @@ _GLANCE_SECONDS = 0.002  # between two looks at what has not ended yet
 _LINGER_SECONDS = 1.0  # for a client to see that it is refused
 # Read at a time, so that few requests wait on one connection: the shortest has 18 bytes, and takes 3,000 in memory.
 _PIECE = 1024
-_AHEAD = 32 * 1024  # that the system, and TLS, take of a connection before it is their turn
+_AHEAD = 32 * 1024  # bytes that the system, and TLS, read of a connection before it is their turn
 
 
 class Server(uvicorn.Server):

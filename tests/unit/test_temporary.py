@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,19 @@ def gone(path: Path) -> bool:
     return until(lambda: not path.exists())
 
 
+@contextmanager
+def holder(temporary: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """Run a process with an emulated key below a folder; give both."""
+    with program(
+        [sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env=os.environ | {"TMPDIR": str(temporary)} | variables, text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        key = Path(process.stdout.readline().strip())
+        assert key.exists()
+        yield process, key
+
+
 def test_a_folder_ends_with_its_block_and_is_its_owners_alone() -> None:
     """Mode 0700, and nothing left."""
     with closing(TemporaryFolder()) as folder:
@@ -49,13 +63,7 @@ def test_a_folder_ends_with_its_block_and_is_its_owners_alone() -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda n: n.name)
 def test_a_key_does_not_outlive_its_process(number: signal.Signals, tmp_path: Path) -> None:
     """Also a process that cannot tidy up by itself leaves no key, below TMPDIR."""
-    with program(
-        [sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        env=os.environ | {"TMPDIR": str(tmp_path)}, text=True, start_new_session=True,
-    ) as process:  # fmt: skip
-        assert process.stdout
-        key = Path(process.stdout.readline().strip())
-        assert key.exists()
+    with holder(tmp_path) as (process, key):
         assert tmp_path in key.parents
         os.killpg(process.pid, number)
     assert gone(key.parent)
@@ -68,13 +76,7 @@ def test_a_key_does_not_outlive_its_process(number: signal.Signals, tmp_path: Pa
 )
 def test_a_key_does_not_outlive_its_job(number: signal.Signals, place: str, words: str, tmp_path: Path) -> None:
     """A CI service kills all that have the number of the job in a variable; systemd asks all of a unit to end."""
-    with program(
-        [sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        env=os.environ | {"TMPDIR": str(tmp_path), "JOB": str(tmp_path)}, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout
-        key = Path(process.stdout.readline().strip())
-        assert key.exists()
+    with holder(tmp_path, JOB=str(tmp_path)) as (process, key):
         mark, others = words.format(job=tmp_path, parent=process.pid), []
         for path in Path("/proc").glob(f"[0-9]*/{place}"):
             with suppress(OSError):
@@ -87,13 +89,7 @@ def test_a_key_does_not_outlive_its_job(number: signal.Signals, place: str, word
 
 def test_a_key_does_not_outlive_a_process_that_finds_no_program(tmp_path: Path) -> None:
     """A service may have the folder of its Python alone in PATH."""
-    with program(
-        [sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        env=os.environ | {"TMPDIR": str(tmp_path), "PATH": str(tmp_path)}, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout
-        key = Path(process.stdout.readline().strip())
-        assert key.exists()
+    with holder(tmp_path, PATH=str(tmp_path)) as (process, key):
         process.kill()
     assert gone(key.parent)
 

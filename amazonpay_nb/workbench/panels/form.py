@@ -211,7 +211,8 @@ class Form:
                     self._fields[field.name].input.value = ""
             with look():
                 self.render()
-            self._busy = None if own else self._busy
+            if own:
+                self._busy = None
             self._show_actions(self.view.actions)  # also where that failed
             self._answer.value = _wrapping(answer)
 
