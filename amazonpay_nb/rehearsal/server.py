@@ -271,6 +271,7 @@ class MerchantServer:
             self._invite(self._env_file)
         elif self._plan.start:
             with ThreadPoolExecutor(1) as pool:  # a signal, which the main thread gets, leaves no process unknown
+                pool.submit(int).result()  # a thread that a signal meets at its start is not waited for
                 pool.submit(self._begin).result()
         elif self._plan.environment and listens(self._plan.url):
             problem = "a server that runs already does not get these variables: they are new in each rehearsal."

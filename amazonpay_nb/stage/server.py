@@ -162,8 +162,12 @@ class Stage:
 
     async def _do(self, request: Request) -> Response:
         """Do what the presenter wants: ``{"do": "next"}``; see `_carry_out`."""
+        return await asyncio.to_thread(self._answer, await request.body())
+
+    def _answer(self, body: bytes) -> Response:
         try:
-            await asyncio.to_thread(self._carry_out, await request.json())
+            with self._turn:  # what waits is not read yet: it takes many times its size then
+                self._carry_out(json.loads(body))
         except (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
             return JSONResponse({"problem": self.performance.texts("ui.unknown")}, 400)
         except AmazonPayError as error:
@@ -172,16 +176,15 @@ class Stage:
         return Response(status_code=204)
 
     def _carry_out(self, wish: dict[str, Any]) -> None:
-        with self._turn:  # a story that another takes the place of opens nothing any more
-            performance = self.performance
-            commands: dict[str, Callable[..., None]] = {
-                "next": performance.next, "back": performance.back, "go": lambda beat: performance.go(int(beat) - 1),
-                "buyer": lambda ending: performance.play_buyer(_one_of(ENDINGS, ending)),
-                "happen": lambda way: performance.happen(_one_of(WAYS, way)),
-                "what-if": performance.try_what_if, "dress": performance.dress,
-                "story": self._tell_another, "program": self._write,
-            }  # fmt: skip
-            commands[wish.pop("do")](**wish)
+        performance = self.performance  # a story that another takes the place of opens nothing any more
+        commands: dict[str, Callable[..., None]] = {
+            "next": performance.next, "back": performance.back, "go": lambda beat: performance.go(int(beat) - 1),
+            "buyer": lambda ending: performance.play_buyer(_one_of(ENDINGS, ending)),
+            "happen": lambda way: performance.happen(_one_of(WAYS, way)),
+            "what-if": performance.try_what_if, "dress": performance.dress,
+            "story": self._tell_another, "program": self._write,
+        }  # fmt: skip
+        commands[wish.pop("do")](**wish)
 
     def _scene(self, request: Request) -> dict[str, Any]:
         """Return what is on the screen: the parts of the page, and what its script needs to know.

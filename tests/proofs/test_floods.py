@@ -6,11 +6,14 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from select import select
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import urljoin, urlsplit
 
+import httpx
 import pytest
 
 from amazonpay_nb.connection import MAX_CONNECTIONS, MAX_HEAD_BYTES
@@ -26,6 +29,7 @@ MEGABYTE = b"x" * 2**20
 CALL = b"GET /v2/charges/x HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 HALF_BODY = CALL.replace(b"GET", b"POST")[:-2] + b"content-length: %d\r\n\r\n" % MAX_BODY_BYTES
 HALF_BODY += b"x" * (MAX_BODY_BYTES - 1)
+STAGE = [sys.executable, "-m", "amazonpay_nb", "demo", "--no-browser", "--ready-file"]
 SHORT_CALLS = b"GET / HTTP/1.1\r\nhost:127.0.0.1\r\n\r\n" * 5000
 LARGEST = HALF_BODY.replace(b"\r\n\r\n", b"\r\n" + (b"a:" + b"x" * 600 + b"\r\n") * 97 + b"\r\n") + b"x"
 LONG_CALLS = SHORT_CALLS[: len(SHORT_CALLS) // 100] + LARGEST * 3
@@ -143,8 +147,8 @@ def _merchant_is_answered(remote: Remote) -> None:
         assert shop.charge(shop.wallet(), "1.00")
 
 
-def _peak(remote: Remote) -> float:
-    return int(Path(f"/proc/{remote.process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
+def _peak(process: "subprocess.Popen[Any]") -> float:
+    return int(Path(f"/proc/{process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
 
 
 @pytest.mark.parametrize(
@@ -158,7 +162,7 @@ def test_a_flood_fills_nothing(
     """At its highest, memory is a fraction more than what an emulator needs to begin with."""
     kind(remote)
     _merchant_is_answered(remote)
-    assert _peak(remote) < MEGABYTES_AT_MOST
+    assert _peak(remote.process) < MEGABYTES_AT_MOST
     assert remote.process.poll() is None
     record_property("work", str(kind.__doc__).rstrip("."))
     record_property("result", f"less than {MEGABYTES_AT_MOST} MB of memory, and a merchant is answered")
@@ -210,11 +214,31 @@ def test_closed_connections_stay_in_no_memory(
                 if content != CALL:
                     pour(entered, sent)
                 inside += len(entered)
-                assert _peak(remote) < MEGABYTES_OVER_TLS
+                assert _peak(remote.process) < MEGABYTES_OVER_TLS
         assert until(one_enters)
     assert inside > rounds * MAX_CONNECTIONS / 2
     record_property("work", "rounds of as many TLS connections as there can be, closed in the middle")
     record_property("result", f"less than {MEGABYTES_OVER_TLS} MB of memory")
+
+
+def test_commands_of_the_stage_wait_as_they_were_sent(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """Small objects, as many as a body holds, take many times its size when they are read."""
+    ready, small = tmp_path / "ready.json", b"[%s{}]" % (b"{}," * (MAX_BODY_BYTES // 3 - 1))
+    with program([*STAGE, str(ready)], stdout=subprocess.DEVNULL) as process:
+        assert until(ready.exists)
+        url = urljoin(json.loads(ready.read_text())["url"], "/do")
+        with ThreadPoolExecutor(MAX_CONNECTIONS - 8) as pool:
+            answers = [
+                pool.submit(httpx.post, url, content=small, timeout=PATIENCE) for _ in range(MAX_CONNECTIONS - 8)
+            ]
+        assert {answer.result().status_code for answer in answers} == {400}
+        assert httpx.post(url, json={"do": "next"}, timeout=PATIENCE).status_code == 204
+        assert _peak(process) < MEGABYTES_AT_MOST
+        process.terminate()
+    record_property("work", "as many commands of the largest size as there can be, sent to a stage at once")
+    record_property("result", f"less than {MEGABYTES_AT_MOST} MB of memory, and it plays on")
 
 
 def test_few_open_files_fill_no_log(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:

@@ -171,19 +171,32 @@ def test_an_interruption_leaves_nothing(tmp_path: Path, number: int, code: int, 
 
 
 # A signal that comes when the server has begun, and nobody knows yet that it has.
-INTERRUPTED = """import os, signal, subprocess
-start = subprocess.Popen.__init__
+INTERRUPTED = """import os, signal, subprocess, threading, time
+start, sent = subprocess.Popen.__init__, threading.Event()
 def interrupted(self, command, *arguments, **options):
+    if sent.is_set() and threading.current_thread() is not threading.main_thread():
+        time.sleep({seconds})
     start(self, command, *arguments, **options)
     if command[0] == "sleep":
         os.kill(os.getpid(), signal.SIGINT)
+        sent.set()
 subprocess.Popen.__init__ = interrupted
+"""
+# The main thread still starts the one that starts the server.
+AT_ONCE = """
+begin = threading.Thread.start
+def slow(self):
+    begin(self)
+    if self.name.startswith("ThreadPoolExecutor"):
+        sent.wait(2)
+threading.Thread.start = slow
 """
 
 
-def test_a_server_that_has_just_begun_ends_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("moment", [INTERRUPTED.format(seconds=0), INTERRUPTED.format(seconds=2) + AT_ONCE])
+def test_a_server_that_has_just_begun_ends_too(tmp_path: Path, moment: str) -> None:
     """A process that nobody knows would stay, and keep its port."""
-    (tmp_path / "sitecustomize.py").write_text(INTERRUPTED)
+    (tmp_path / "sitecustomize.py").write_text(moment)
     plan, mark = write_plan(tmp_path, port_for_another(), ["sleep", "600"]), uuid.uuid4().hex
     done = run(plan, "--browser", "none", MARK=mark, PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stderr) == (130, "Interrupted.\n")

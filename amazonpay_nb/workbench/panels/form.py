@@ -28,7 +28,6 @@ _KEYS = {"idempotency_key", "under_a_new_key"}  # fields of the actions that may
 LATE, HELD_BACK = 0.2, (1.0, 5.0)
 # Seconds in which a window may not show yet what somebody does in another window of the notebook.
 ELSEWHERE = 5.0
-_Press = tuple[str, frozenset[tuple[str, Value]]]  # an action, and what its fields say
 _JUPYTER = "jp-RenderedHTMLCommon"  # tables, code and links look as in any other output
 _BUSY = '<div role="status">Working …</div>'
 _BUTTON = '<button type="button" class="amazonpay-copy">Copy</button>'
@@ -47,8 +46,8 @@ class Form:
         self._lock = threading.RLock()  # a click's thread and the kernel both render
         self._busy: object = None  # the action that is under way
         self._rendering = False
-        # What may have moved money, with which values -> when it has ended.
-        self._ended: dict[_Press, float] = {}
+        # An action that may have moved money -> when it has ended, until somebody enters something for it.
+        self._ended: dict[str, float] = {}
         self._in_doubt = 0.0  # until when a field may say something else
         self._window = ""  # where somebody pressed for the last action, if it was carried out
         # When an action has turned to another object by itself, and the window whose cell was running.
@@ -141,10 +140,13 @@ class Form:
             self._actions[action.name].show(action, self._busy is not None)
         self._buttons.children = [row.box for row in self._actions.values()]
 
-    def _input_changed(self, _: object) -> None:
+    def _input_changed(self, field: str) -> None:
         # Another value may change what is possible; the values that rendering itself sets do not.
         with self._lock:
             if not self._rendering:
+                for action in self.view.actions:
+                    if field in action.fields:
+                        self._ended.pop(action.name, None)
                 self.render(gesture=LATE)  # a click on a button first leaves the field
                 kernel.acted[kernel.client()] = time.time()
                 self._doubt(kernel.made())
@@ -157,30 +159,29 @@ class Form:
     def _pressed(self, name: str) -> None:
         do, made, window = self.call(name), kernel.made(), kernel.client()
         self._doubt(made)
-        pressed = name, frozenset(do.keywords.items())
-        ended = self._ended.get(pressed, 0.0)
+        ended = self._ended.get(name, 0.0)
         if made < ended + AGAIN:  # each press has a key of its own, and would move money again
             return
-        self._note_end(pressed, math.inf)
+        self._note_end(do, math.inf)
         if any(made < when + ELSEWHERE for other, when in [*kernel.acted.items()] if other != window):
             made = -math.inf  # it may have been made before anything that is known
         self._press(name, partial(self._do_as_shown, name, do, made, window, ended))
 
-    def _note_end(self, pressed: _Press, when: float) -> None:
-        if _KEYS.intersection(dict(pressed[1])):  # what other actions were given may be a secret, and is not kept
-            self._ended[pressed] = when
+    def _note_end(self, do: "partial[Any]", when: float) -> None:
+        if _KEYS.intersection(do.keywords):
+            self._ended[do.args[1]] = when
 
     def _do_as_shown(self, name: str, do: "partial[Any]", made: float, window: str = "", ended: float = 0.0) -> Any:
-        changed, pressed, self._window = False, (name, frozenset(do.keywords.items())), ""
+        changed, self._window = False, ""
         if (wait := self._in_doubt - time.time()) > 0:
             time.sleep(wait)
             changed = {**self.chosen, **do.keywords} != self.chosen
         turned, by = self._turned.get(name, (0.0, ""))
         if made > turned + (ELSEWHERE if by not in ("", window) else 0.0) and not changed:
             self._window = window
-            self._note_end(pressed, math.inf)
+            self._note_end(do, math.inf)
             return do()
-        self._note_end(pressed, ended)  # as if nobody had pressed
+        self._note_end(do, ended)  # as if nobody had pressed
         problem = "You pressed when the kernel was busy, or just after somebody had done something in another window."
         error = ConfigurationError(problem, advice="Look at what it says now, and press again.")
         error.idempotency_advice = "Yes: nothing was done."
@@ -203,7 +204,7 @@ class Form:
             self._rendering = True
             if own := self._busy in (None, action):
                 # Meanwhile the kernel may note another press.
-                self._ended |= {pressed: time.time() for pressed, when in [*self._ended.items()] if when == math.inf}
+                self._ended |= {name: time.time() for name, when in [*self._ended.items()] if when == math.inf}
                 if self._window:
                     kernel.acted[self._window] = time.time()
             for field in self.view.fields:
@@ -218,12 +219,12 @@ class Form:
 
 
 class _FieldRow:
-    def __init__(self, field: Field, changed: Callable[[object], None], whole: bool) -> None:
+    def __init__(self, field: Field, changed: Callable[[str], None], whole: bool) -> None:
         self.input, self._help = in_order(_input(field, whole)), _html("amazonpay-hint")
         self.input.add_class(f"amazonpay-field-{field.name}")
         if field.secret:
             self.input.add_class("amazonpay-secret")
-        self.input.observe(changed, "value")
+        self.input.observe(lambda _: changed(field.name), "value")
         self.box = w.HBox([self.input, self._help]).add_class("amazonpay-row")
 
     @property

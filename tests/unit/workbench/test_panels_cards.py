@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import json
 import re
 import threading
 from collections import Counter
@@ -698,18 +699,36 @@ def test_a_buyer_who_is_back_ends_no_other_action(desk: Desk, wb: Workbench) -> 
     assert not part_of(live, "amazonpay-action-create_charge").disabled
 
 
+@pytest.mark.parametrize("latest", [False, True])
+@pytest.mark.parametrize("layout", [None, 4])
 def test_a_double_click_sends_again_once_under_a_new_key(
-    desk: Desk, wb: Workbench, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
-    """The wire inspector's button moves money, too."""
+    desk: Desk, wb: Workbench, monkeypatch: pytest.MonkeyPatch, *, latest: bool, layout: int | None
+) -> None:
+    """The wire inspector's button moves money, too; after the first click, the latest exchange is another one."""
     monkeypatch.setattr(form, "AGAIN", PATIENCE)
     desk.act("create_charge")
-    wire = WirePanel(wb, exchange=str(len(wb.journal.exchanges)), show="again")
-    fill(wire, {"under_a_new_key": True})
+    number = len(wb.journal.exchanges)
+    wire = WirePanel(wb, show="again") if latest else WirePanel(wb, show="again", exchange=str(number))
+    body = part_of(wire, f"amazonpay-field-body_{number}").value
+    fill(wire, {"under_a_new_key": True, f"body_{number}": json.dumps(json.loads(body), indent=layout)})
     for _ in range(2):
         part_of(wire, "amazonpay-action-send").click()
         [one.join() for one in threading.enumerate() if one.name == "panel: send"]
     assert len(desk.journal.known.ids("Charge")) == 2
+
+
+def test_what_is_entered_after_a_press_makes_another_one(
+    desk: Desk, wb: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no second click of a double one."""
+    monkeypatch.setattr(form, "AGAIN", PATIENCE)
+    desk.act("create_charge")
+    wire = WirePanel(wb, exchange=str(len(wb.journal.exchanges)), show="again")
+    for new_key in (True, False, True):
+        fill(wire, {"under_a_new_key": new_key})
+        part_of(wire, "amazonpay-action-send").click()
+        [one.join() for one in threading.enumerate() if one.name == "panel: send"]
+    assert len(desk.journal.known.ids("Charge")) == 3
 
 
 def test_each_press_sends_again_what_is_on_view_by_then(
