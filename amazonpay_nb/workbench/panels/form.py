@@ -20,7 +20,8 @@ from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Value, View, act, choose, look, render
 from amazonpay_nb.workbench.show.blocks import render as fill
 
-# Seconds after an answer in which a press is none of somebody who has read it, but the second one of a double click.
+# Seconds after an answer in which a press is none of somebody who has read it, but the second one of a double click;
+# and after that one, as a key that is held down presses again and again.
 AGAIN = 0.7
 _KEYS = {"idempotency_key", "under_a_new_key"}  # fields of the actions that may move money
 # Seconds after which a message has waited for a busy kernel; and in which what was held back meanwhile arrives, which
@@ -161,6 +162,7 @@ class Form:
         self._doubt(made)
         ended = self._ended.get(name, 0.0)
         if made < ended + AGAIN:  # each press has a key of its own, and would move money again
+            self._note_end(do, max(made, ended))
             return
         self._note_end(do, math.inf)
         if any(made < when + ELSEWHERE for other, when in [*kernel.acted.items()] if other != window):

@@ -5,6 +5,7 @@ import asyncio
 import json
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -676,6 +677,24 @@ def test_a_double_click_moves_money_once(
     assert charges() == once + len(changed)
     monkeypatch.setattr(form, "AGAIN", 0)
     assert charges() == once + len(changed) + 1
+
+
+def test_a_key_that_is_held_down_moves_money_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The button is pressed again and again, the last times long after the answer."""
+
+    def press() -> int:
+        part_of(desk, "amazonpay-action-create_charge").click()
+        [one.join() for one in threading.enumerate() if one.name == "panel: create_charge"]
+        return len(desk.journal.known.ids("Charge"))
+
+    monkeypatch.setattr(form, "AGAIN", PATIENCE)
+    once, answered = press(), time.time()
+    assert until(lambda: time.time() > answered + 3)
+    assert press() == once
+    monkeypatch.setattr(form, "AGAIN", time.time() - answered)
+    assert press() == once
+    monkeypatch.setattr(form, "AGAIN", 0)
+    assert press() == once + 1
 
 
 def test_a_buyer_who_is_back_ends_no_other_action(desk: Desk, wb: Workbench) -> None:
