@@ -153,6 +153,7 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.app = partial(_answered, self.app)
+        self.access_log = False  # uvicorn's has buyers' tokens; a handler turns it on, and pytest gives it one
         self._rest = b""  # behind requests that are not answered yet
         self._refusal = b""
         self._in_head, self._size = True, 0  # bytes since the last one that belongs to a body or ends a head

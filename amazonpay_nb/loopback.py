@@ -4,9 +4,7 @@ On a remote hub the browser's loopback is another one: jupyter-server-proxy hand
 ``…/proxy/PORT`` of one host, and says so in a header of each request.
 """
 
-import errno
 import os
-import random
 import re
 import socket
 import ssl
@@ -73,18 +71,6 @@ def open_port(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
     # Connections inherit it: an answer is two writes, and the second must not wait 40 ms for an acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
-
-
-def port_for_another() -> int:
-    """Return a free port for a server that somebody else starts a little later.
-
-    It lies below those that a system gives to connections and listeners by itself (from 32768 on Linux), so nothing
-    takes it in between, and nobody who knocks there is answered by his own connection.
-    """
-    for port in random.sample(range(20_000, 32_768), 50):
-        with suppress(OSError), open_port(port):
-            return port
-    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
 def http_client(*, local: httpx.BaseTransport | None = None, trust_env: bool = True, **options: Any) -> httpx.Client:

@@ -68,6 +68,8 @@ class Sender(NamedTuple):
             ConfigurationError: It cannot be written, or the client is closed.
             TransportError: No answer came, or none that can be read.
             ApiError: Amazon refused.
+
+        Whatever else ends a call that may have done something, as Stop in JupyterLab does, has a note with its key.
         """
         if self.http.is_closed:
             raise ConfigurationError("This client is closed.", advice="Make another one; it can have the same keys.")
@@ -98,7 +100,9 @@ class Sender(NamedTuple):
             if cause := error.__cause__:  # the frames of the HTTP library hold the request, too
                 cause.__cause__ = cause.__traceback__ = None
             raise error.with_traceback(None) from error.__cause__
-        except BaseException as error:  # of a signal's handler or a transport, for example
+        except BaseException as error:  # of Stop, a signal's handler or a transport, for example
+            if method != "GET":
+                error.add_note(_repeat(request))
             one: BaseException | None = error
             seen = {id(handled)}  # errors may be one another's causes
             while one and id(one) not in seen:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, JsonValue, ValidationError
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.loopback import port_for_another
+from amazonpay_nb.rehearsal.ports import port_for_another
 from amazonpay_nb.spec.data import DataError, as_kind, data_row, no_choice, read, text_of
 from amazonpay_nb.spec.regions import region as region_of
 

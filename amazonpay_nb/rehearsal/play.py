@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ACT_SECONDS = PATIENT_SECONDS + 1  # how long it may take until a server does something about a notification
+FELLOW_SECONDS = 2.0  # and then about another one, which it had by then
 NO_CAPTURE = (
     "the server has sent no Capture Charge. Where captureNow does not take the money, it has to be captured "
     "within 30 days, or goes back to the buyer."
@@ -289,13 +290,14 @@ class Play(Books):
             if not acts(self.send(SENDINGS[0], other)[0]):
                 return False
             name = "".join(_OBJECT_ID.findall(str(self.exchanges[answer.number - 1]["message"])))
-            if not acts(answer, seconds=CALM_SECONDS, said=name):
+            if not acts(answer, seconds=FELLOW_SECONDS, said=name):
                 return True
         # It does, or takes together what has come; or a job asks by itself, or it still is at work on what is genuine.
-        if acts(self.send(sending, MADE_UP)[0]):  # for which no job asks
+        made_up = self.send(sending, MADE_UP)[0]  # for which no job asks
+        if acts(made_up):
             return False
         soon(lambda: not acts(answer, len(self.exchanges), CALM_SECONDS))
         again = self.send(sending, *about)[0]
         if acts(again) and not acts(again, len(self.exchanges), 2 * ACT_SECONDS):  # no job that asks that often
             return False
-        return acts(self.send(SENDINGS[0], about[0])[0])
+        return acts(self.send(SENDINGS[0], about[0])[0]) and not acts(made_up, seconds=CALM_SECONDS)

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Page, Route, expect
 
-from amazonpay_nb.loopback import port_for_another
+from amazonpay_nb.rehearsal.ports import port_for_another
 from amazonpay_nb.stage.server import Stage
 from tests.browser.axe import SCROLLS_SIDEWAYS, flaws, flaws_within
 from tests.browser.chromium import new_page, watch
@@ -468,7 +468,6 @@ def test_the_stage_needs_no_network(tmp_path: Path) -> None:
 
 
 OFFLINE = """\
-from amazonpay_nb.loopback import port_for_another
 from amazonpay_nb.stage.server import Stage
 from tests.browser.chromium import chromium, driver, new_page
 with driver() as playwright, chromium(playwright) as browser:

@@ -21,6 +21,18 @@ def spent(shop: Shop, wallet: str) -> int:
     return (15_000 - left) // 14
 
 
+def stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+class Unheard(httpx.HTTPTransport):
+    """Hands a request on, and is stopped when the answer begins."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        super().handle_request(request).close()
+        raise KeyboardInterrupt
+
+
 class TestFaults:
     """Each kind of fault."""
 
@@ -82,6 +94,24 @@ class TestFaults:
             client.create_charge(charge_permission_id=wallet, charge_amount=usd("14.00"))
         key = client.journal.exchanges[-1].idempotency_key
         assert f"repeat it with idempotency_key={key!r}" in caught.value.advice
+        assert na.charge(wallet, key=key)
+        assert spent(na, wallet) == 1
+
+    @pytest.mark.parametrize("answers", [False, True])
+    def test_a_call_that_is_stopped_names_the_key(self, na: Shop, answers: bool) -> None:
+        """Stop in JupyterLab, or Ctrl-C, while it waits for the answer or the next attempt; the charge is there."""
+        wallet = na.wallet()
+        if answers:
+            na.emulator.faults("createCharge", "drop-after-commit")
+        transport = httpx.HTTPTransport() if answers else Unheard()
+        client = AmazonPayClient(
+            AmazonPayAuth(na.keys), region="na", environment="emulator", base_url=na.emulator.url, sleep=stop,
+            transport=transport,
+        )  # fmt: skip
+        with client, pytest.raises(KeyboardInterrupt) as caught:
+            client.create_charge(charge_permission_id=wallet, charge_amount=usd("14.00"))
+        key = client.journal.exchanges[-1].idempotency_key
+        assert [f"repeat it with idempotency_key={key!r}" in note for note in caught.value.__notes__] == [True]
         assert na.charge(wallet, key=key)
         assert spent(na, wallet) == 1
 

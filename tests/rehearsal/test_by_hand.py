@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.loopback import open_port, port_for_another
+from amazonpay_nb.loopback import open_port
 from amazonpay_nb.rehearsal import rehearse
+from amazonpay_nb.rehearsal.ports import port_for_another
 from tests.processes import PATIENCE, program, until
 from tests.rehearsal.plans import example_plan, write_plan
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.loopback import port_for_another
 from amazonpay_nb.rehearsal import browser, rehearse
+from amazonpay_nb.rehearsal.ports import port_for_another
 from tests.processes import PATIENCE, answers, program, until
 from tests.rehearsal.plans import processes_with, write_plan
 from tests.rehearsal.test_unusable import BAD_SERVER

@@ -13,10 +13,11 @@ import httpx
 import pytest
 
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.loopback import MAX_BODY_BYTES, http_client, port_for_another
+from amazonpay_nb.loopback import MAX_BODY_BYTES, http_client
 from amazonpay_nb.rehearsal.browser import program_here
 from amazonpay_nb.rehearsal.plan import PlanFile, rows_of
 from amazonpay_nb.rehearsal.play import NO_CAPTURE
+from amazonpay_nb.rehearsal.ports import port_for_another
 from amazonpay_nb.rehearsal.rehearsal import rehearse
 from amazonpay_nb.shop import buyer
 from tests.emulated import Shop

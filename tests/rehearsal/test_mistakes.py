@@ -21,6 +21,7 @@ needs_chromium = pytest.mark.usefixtures("chromium_path")
         ("unknown-version", "notification.forged", (), "of version 3 signed with another key is answered by 200"),
         ("unknown-version-pays", "notification.forged", (), "the order is pending, and not so after it"),
         ("in-batches", "notification.forged", (), "with an altered message is answered by 200"),
+        ("in-batches-slowly", "notification.forged", (), "with an altered message is answered by 200"),
         ("in-batches-one-order", "notification.forged", (), "with an altered message is answered by 200"),
         ("no-certificate", "notification.forged", (), "whose certificate Amazon does not have is answered by 200"),
         ("goods-by-both", "charge.same-order-twice", (), "The buyer pays, or gets the goods, more than once"),

@@ -11,9 +11,9 @@ from secrets import token_bytes
 import pytest
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.loopback import port_for_another
 from amazonpay_nb.rehearsal import browser, rehearsal, server
 from amazonpay_nb.rehearsal.plan import PlanFile
+from amazonpay_nb.rehearsal.ports import port_for_another
 from amazonpay_nb.rehearsal.rehearsal import rehearse
 from amazonpay_nb.rehearsal.server import MerchantServer
 from tests.processes import PATIENCE, answers, until

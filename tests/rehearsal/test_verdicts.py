@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from amazonpay_nb.loopback import port_for_another
 from amazonpay_nb.rehearsal import books, browser, server
+from amazonpay_nb.rehearsal.ports import port_for_another
 from amazonpay_nb.rehearsal.rehearsal import Rehearsal, rehearse, write_report
 from tests.attacks.test_proxies import Proxy, proxy as proxy
 from tests.rehearsal.plans import example_plan, write_plan

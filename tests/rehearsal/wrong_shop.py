@@ -118,9 +118,10 @@ class UnknownVersionPays(Reading):
 
 
 class InBatches(Reading):
-    """Believes everybody, eight seconds later, when it works off what has come."""
+    """Believes everybody, seconds later, when it works off what has come."""
 
     inbox: ClassVar[list[Any]] = []
+    later, between = 6.2, 0
 
     def read(self, body: bytes) -> Any:
         return unread(body)
@@ -128,15 +129,24 @@ class InBatches(Reading):
     def hear(self, notification: Any) -> None:
         self.inbox.append(notification)
         if len(self.inbox) == 1:
-            Timer(8, self.work).start()
+            Timer(self.later, self.work).start()
 
     def work(self) -> None:
         while self.inbox:
             super().hear(self.inbox.pop())
+            time.sleep(self.between)
+
+
+class InBatchesSlowly(InBatches):
+    """The same, and takes a second for each."""
+
+    between = 1
 
 
 class InBatchesOneOrder(InBatches):
-    """The same, and takes no second order while one is pending."""
+    """The same, later, and takes no second order while one is pending."""
+
+    later = 8
 
     def charge(self, visitor: str, order: str, amount: str, currency: str) -> None:
         if self.sql("SELECT 1 FROM orders WHERE visitor = ? AND state = 'pending' AND id <> ?", visitor, order):

@@ -22,7 +22,8 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
-from amazonpay_nb.loopback import LoopbackServer, port_for_another
+from amazonpay_nb.loopback import LoopbackServer
+from amazonpay_nb.rehearsal.ports import port_for_another
 from amazonpay_nb.signing.keys import generate, load, save
 from tests.emulated import SET_UP
 from tests.processes import PATIENCE, until

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import socket
 import ssl
 import subprocess
@@ -23,7 +24,6 @@ from amazonpay_nb.loopback import (
     http_client,
     no_cookies,
     open_port,
-    port_for_another,
     relative_address,
 )
 from tests.processes import PATIENCE
@@ -134,14 +134,19 @@ def test_a_server_that_was_never_started_frees_its_port_too() -> None:
     open_port(server.port).close()
 
 
-def test_a_port_for_another_stays_free() -> None:
-    """The system gives it to no listener and no connection by itself; a knock there is not answered by the knocker."""
-    first_of_the_system = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    ports = {port_for_another() for _ in range(20)}
-    assert len(ports) > 10, "rehearsals at the same time take different ones"
-    assert all(1024 < port < first_of_the_system for port in ports)
-    for port in ports:
-        open_port(port).close()
+def test_no_request_is_in_a_log_of_requests() -> None:
+    """The address may have a buyer's token; pytest gives each log a handler, by which uvicorn decides."""
+    server, records = LoopbackServer(hello).start(), list[logging.LogRecord]()
+    log, handler = logging.getLogger("uvicorn.access"), logging.Handler()
+    handler.emit = records.append  # type: ignore[method-assign]
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    get(f"{server.url}/v2/buyers/Atza")
+    log.removeHandler(handler)
+    log.setLevel(level)
+    server.stop()
+    assert records == []
 
 
 def test_stopping_twice_is_stopping_once() -> None:

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from amazonpay_nb.cli import main
-from amazonpay_nb.loopback import port_for_another
+from amazonpay_nb.rehearsal.ports import port_for_another
 from tests.emulated import SET_UP, Shop
 from tests.processes import PATIENCE, listener, program
 

@@ -542,6 +542,7 @@ def test_an_error_of_somebody_elses_says_where_and_not_what_was_sent() -> None:
     below = shown[[name for name, _ in shown].index("send") + 1 :]
     assert (len(below) > 5, below[-1][0]) == (True, "answer")
     assert [values for _, values in below if values != "{}"] == []
+    assert not hasattr(caught.value, "__notes__"), "a GET changes nothing that would have to be repeated"
 
 
 def test_an_error_holds_all_that_amazon_said() -> None:

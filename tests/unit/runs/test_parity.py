@@ -21,8 +21,9 @@ from amazonpay_nb.cli import main
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.emulator.remote import ClockControl, Control
 from amazonpay_nb.errors import ConfigurationError, TransportError
-from amazonpay_nb.loopback import LoopbackServer, http_client, port_for_another
+from amazonpay_nb.loopback import LoopbackServer, http_client
 from amazonpay_nb.redaction import redact
+from amazonpay_nb.rehearsal.ports import port_for_another
 from amazonpay_nb.runs import recordings
 from amazonpay_nb.runs.parity import Target, of_emulator, record, target
 from amazonpay_nb.runs.probes import probes
