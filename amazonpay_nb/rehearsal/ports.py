@@ -1,4 +1,4 @@
-"""A free port for a server that somebody else starts a little later."""
+"""Ports for the servers of rehearsals that run beside each other."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from amazonpay_nb.loopback import open_port
 # Ports of UDP, each of which stands for one of TCP that this process has given away: they are as far below it.
 _BELOW = 10_000
 _stand_ins: deque[int] = deque()
-_MOST = 20  # of them: by then the server has its port
+_MOST = 20  # of them: when the oldest is given up, its server has long had its port
 
 
 def port_for_another() -> int:

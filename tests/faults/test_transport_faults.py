@@ -21,7 +21,7 @@ def spent(shop: Shop, wallet: str) -> int:
     return (15_000 - left) // 14
 
 
-def stop(*_: object) -> None:
+def stop(_: float) -> None:
     raise KeyboardInterrupt
 
 
