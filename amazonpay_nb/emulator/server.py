@@ -182,6 +182,12 @@ class Emulator:
                 self.refused_hosts, self.proxy_url = self._open_door(proxy=True)
                 self._world.proxy_url, self.proxy_ca_file = self.proxy_url, self._folder.path / "ca.pem"
 
+    def open_watch(self) -> str:
+        """Note what is asked of the proxy whose address is returned, as `refused_hosts`; nothing else changes."""
+        with self._opening:
+            self.refused_hosts, url = self._open_door(proxy=True)
+            return url
+
     def open_hosts(self) -> str:
         """Be Amazon's hosts themselves for a browser that looks for them at the address that is returned."""
         with self._opening:

@@ -16,7 +16,7 @@ from weakref import WeakSet
 import tenacity
 
 from amazonpay_nb.emulator.records import NOTES, AnyRecord, Record
-from amazonpay_nb.emulator.store_file import IN_USE, SCHEMA, VERSION, content, findings
+from amazonpay_nb.emulator.store_file import IN_USE, NEEDS_LOG, SCHEMA, VERSION, content, findings
 from amazonpay_nb.spec.parts import to_json
 
 # How many snapshots are kept; each is a copy in memory, and the oldest one goes first.
@@ -73,6 +73,8 @@ class Store:
                 Path(path).touch(0o600, exist_ok=False)
                 self._made = [Path(f"{path}{end}") for end in ("", "-journal", "-shm", "-wal")]
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, cached_statements=64)
+        self._log: BinaryIO | None = None
+        self._round = b""
         try:
             # One process owns a store: no locks are needed for each request, and a second emulator is refused.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -93,6 +95,8 @@ class Store:
                 # Somebody who checks the store has it for a moment; an emulator's lock has been noticed before.
                 stop, pause = tenacity.stop_after_delay(10), tenacity.wait_fixed(0.01)
                 tenacity.Retrying(stop=stop, wait=pause, reraise=True)(fcntl.flock, log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._log = log
+                self._mark()
         except (sqlite3.Error, ValueError, OSError) as error:
             if is_used := "locked" in str(error):  # another emulator has begun it meanwhile
                 self._made.clear()
@@ -108,6 +112,9 @@ class Store:
         """Close the file and forget the snapshots."""
         for snapshot in self._snapshots.values():
             snapshot.close()
+        if self._log:
+            with suppress(sqlite3.Error):  # SQLite brings the log into the file, and deletes it
+                self._db.execute("PRAGMA application_id = 0")
         self._db.close()
         self._held.close()
 
@@ -128,11 +135,26 @@ class Store:
             yield
             self._flush()
             self._db.execute("COMMIT")
+            if self._log and self._log_round() != self._round:
+                with suppress(sqlite3.Error):  # a full disk: what was committed is there
+                    self._mark()
         except BaseException:
             if self._db.in_transaction:  # a full disk has undone it already
                 self._db.execute("ROLLBACK")
             self._forget()
             raise
+
+    def _mark(self) -> None:
+        """Let the file say that it needs its log, and the log that the file needs none: only one without it asks."""
+        for value in (NEEDS_LOG, 0):
+            self._db.execute(f"PRAGMA application_id = {value}")
+            if value:
+                self._db.execute("PRAGMA wal_checkpoint")
+        self._round = self._log_round()
+
+    def _log_round(self) -> bytes:
+        """Return what is another one when SQLite, which has brought the log into the file, begins the log anew."""
+        return os.pread(self._log.fileno(), 4, 12) if self._log else b""
 
     def undo(self) -> None:
         """Roll the transaction back, and begin a new one."""

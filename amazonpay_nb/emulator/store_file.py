@@ -56,8 +56,14 @@ _EVERYTHING = (
     "SELECT 'answer', coalesce(nullif(body, ''), 'null'), '{}', '', 0, '' FROM answers"
 )
 
-# A command by which what can be read of a log goes into the file that it needs at the end.
-_KEEP = """python3 -c 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute("PRAGMA wal_checkpoint(TRUNCATE)")'"""
+# The application id of a file that is nothing without its log; where the log is read, it says 0 again.
+NEEDS_LOG = 1
+_HEADER_BYTES = 32  # of a log; a transaction is behind it
+# A command by which what can be read of file and log goes into the file, which is whole then.
+_KEEP = (
+    """python3 -c 'import sqlite3, sys; db = sqlite3.connect(sys.argv[1], isolation_level=None); """
+    """[db.execute("PRAGMA " + one) for one in ("application_id = 0", "wal_checkpoint(TRUNCATE)")]'"""
+)
 
 IN_USE = "an emulator is using it; stop that first"
 # Whether something is as it should be, and a sentence about it.
@@ -79,12 +85,7 @@ def findings(path: Path, *, whole: bool = False, **wanted: Any) -> Iterator[Find
         yield True, f"{path} and what lies beside it are yours alone"
         check_unused(path)
         with _reading(path) as db:
-            if not _tables(db):
-                advice = "put it and its journal back from a copy, or delete it to begin anew"
-                if Path(f"{path}.keys/merchant.pem").exists():
-                    raise ValueError(f"it is empty, though {path}.keys has the keys of a store: {advice}")
-                if not Path(f"{path}-wal").exists() and path.stat().st_size:
-                    raise ValueError(f"its journal {path}-wal is not beside it: {advice}")
+            _check_log(path, db)
             yield from content(db, wanted)
             if whole:
                 yield from _records(db)
@@ -94,6 +95,20 @@ def findings(path: Path, *, whole: bool = False, **wanted: Any) -> Iterator[Find
         yield False, f"it cannot be read: {error}"
     except ValueError as error:
         yield False, str(error)
+
+
+def _check_log(path: Path, db: sqlite3.Connection) -> None:
+    """Raise a ValueError for a file that has lost its log, or has nothing of what once was in it."""
+    log, is_empty = Path(f"{path}-wal"), not _tables(db)
+    back = "put it and its journal back from a copy"
+    if is_empty and Path(f"{path}.keys/merchant.pem").exists():
+        raise ValueError(f"it is empty, though {path}.keys has the keys of a store: {back}, or delete it to begin anew")
+    if is_empty and path.stat().st_size and not log.exists():
+        raise ValueError(f"its journal {log} is not beside it: {back}, or delete it to begin anew")
+    needs_log = db.execute("PRAGMA application_id").fetchone() == (NEEDS_LOG,)
+    if needs_log and not (log.exists() and log.stat().st_size > _HEADER_BYTES):
+        lost = f"its journal {log} is not beside it, or empty, and what was written last is lost"
+        raise ValueError(f"{lost}: {back}, or keep what can be read: {_KEEP} {shlex.quote(str(path))}")
 
 
 @contextmanager

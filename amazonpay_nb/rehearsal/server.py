@@ -164,7 +164,9 @@ def wired(file: PlanFile, env_file: Path | None = None) -> Iterator[tuple[Emulat
             "caFile": str(emulator.proxy_ca_file or emulator.ca_file or ""), "region": emulator.region,
             "serverUrl": plan.server.url, "topicArn": emulator.topic_arn,
         }  # fmt: skip
-        with closing(MerchantServer(file, facts, emulator.refused_hosts, env_file)) as server:
+        # With settings, a proxy sees who else is asked: for a stranger's certificate, for example.
+        way = emulator.proxy_url or emulator.open_watch()
+        with closing(MerchantServer(file, facts, way, emulator.refused_hosts, env_file)) as server:
             server.start()
             yield emulator, server
 
@@ -183,14 +185,17 @@ class MerchantServer:
 
     Args:
         facts: Fill the plan's placeholders.
+        way: The address of the proxy that it uses for everything off this machine.
         refused_hosts: Those that the proxy has refused by now.
         env_file: Gets the server's variables, for somebody who starts it.
     """
 
     def __init__(
-        self, file: PlanFile, facts: dict[str, str], refused_hosts: Set[str] = frozenset(), env_file: Path | None = None
-    ) -> None:
+        self, file: PlanFile, facts: dict[str, str], way: str = "", refused_hosts: Set[str] = frozenset(),
+        env_file: Path | None = None,
+    ) -> None:  # fmt: skip
         self._file, self._facts, self._plan, self._refused = file, facts, file.plan.server, refused_hosts
+        self._way = way
         self._env_file, self._written = env_file, False
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Any = None  # in which it prints
@@ -221,10 +226,9 @@ class MerchantServer:
     def _variables(self) -> dict[str, str]:
         """Return the variables of the plan, and those that lead to the emulator."""
         # It is on this machine, where a proxy of the environment finds nothing.
-        direct = [os.environ.get("NO_PROXY"), os.environ.get("no_proxy"), _DIRECT["NO_PROXY"]]
-        variables: dict[str, str] = dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(filter(None, direct)))
-        if proxy := self._facts["proxyUrl"]:
-            variables |= _DIRECT | dict.fromkeys(_PROXY, proxy) | dict.fromkeys(_AUTHORITY, self._facts["caFile"])
+        variables = _DIRECT | dict.fromkeys(_PROXY, self._way)
+        if self._plan.wiring == "proxy":
+            variables |= dict.fromkeys(_AUTHORITY, self._facts["caFile"])
         variables |= filled(self._plan.environment, self._facts)
         return variables
 

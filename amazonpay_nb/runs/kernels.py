@@ -44,6 +44,7 @@ _SEND_MILLISECONDS = 30_000
 ANSWER_SECONDS = 10  # for the answer of a kernel that has ended a cell; one that fails at the answer gives none
 # Session -> the request of the cell that has ended without an answer, and when.
 _ended: WeakKeyDictionary[Any, tuple[dict[str, Any], float]] = WeakKeyDictionary()
+_MOST_UNREAD = 100_000  # messages; ZeroMQ drops what comes behind them, and with it the end of the cell
 _GLANCE_SECONDS = 1.0  # between two looks whether an answer is there
 _CONNECT_MILLISECONDS = 5  # until the next try, while a kernel that starts has no sockets yet
 _LONGEST_TEXT = 1_000_000  # characters of what a cell prints: to mask the secrets in as many takes a second
@@ -123,6 +124,7 @@ class _RunClient(AsyncKernelClient):
     def _context_default(self) -> zmq.asyncio.Context:
         context = super()._context_default()
         context.sndtimeo, context.reconnect_ivl = _SEND_MILLISECONDS, _CONNECT_MILLISECONDS
+        context.rcvhwm = _MOST_UNREAD
         return context
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:

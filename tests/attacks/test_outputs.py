@@ -189,6 +189,12 @@ subprocess.run([sys.executable, "-c", "print(open('key.pem').read(), chr(27) + '
 os.write(1, b"by number")
 os.write(2, b"by number")
 """
+# A thread of the kernel's copies what was printed; what it has not copied when the last cell ends is lost.
+COPIED = """import fcntl, termios, time
+for stream in (sys.stdout, sys.stderr):
+    while any(fcntl.ioctl(stream._fid, termios.FIONREAD, bytes(4))):
+        time.sleep(0.01)
+"""
 
 
 @pytest.mark.parametrize("cold", [True, False])
@@ -196,8 +202,9 @@ def test_what_a_cells_programs_print_is_masked_too(cold: bool, tmp_path: Path) -
     """A kernel copies what reaches its files by their numbers; it is in the notebook, and nowhere else."""
     save(generate(), tmp_path / "key.pem")
     line = (tmp_path / "key.pem").read_text().splitlines()[3]
+    notebook = nbformat.writes(new_notebook(cells=[*map(new_code_cell, (PRINT, COPIED, "import this"))]))
     for name in ("one", "two"):
-        (tmp_path / f"{name}.ipynb").write_text(nbformat.writes(new_notebook(cells=[new_code_cell(PRINT)])), "utf-8")
+        (tmp_path / f"{name}.ipynb").write_text(notebook, "utf-8")
     command = [*COMMAND, "run", "one.ipynb", "two.ipynb", "--jobs", "1", "--json", *(["--cold"] if cold else [])]
     # With it, a kernel leaves such files alone.
     environment = {name: text for name, text in os.environ.items() if name != "PYTEST_CURRENT_TEST"}

@@ -163,14 +163,16 @@ def test_a_state_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.browser
 @pytest.mark.usefixtures("chromium_path")
-@pytest.mark.parametrize("page", ["/wallet", "/account"])
-def test_a_server_that_asks_for_a_stranger(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("page", "wiring"), [("/wallet", "proxy"), ("/account", "proxy"), ("/account", "settings")])
+def test_a_server_that_asks_for_a_stranger(
+    page: str, wiring: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The proxy leads to Amazon alone; the message says how to let another host pass."""
     monkeypatch.setattr(browser, "BUTTON_SECONDS", 2.0)
     port = port_for_another()
     more = f'{PAGES}\n[actions]\nstate = {{ path = "/account", method = "GET" }}'
     command = [sys.executable, BAD_SERVER, str(port), f"asks elsewhere at {page}"]
-    plan = write_plan(tmp_path, port, command, wiring="proxy", more=more)
+    plan = write_plan(tmp_path, port, command, wiring=wiring, more=more)
     message = refusal(plan, port, monkeypatch)
     assert "plan.toml, line 4: the server asked for prices.example" in message
     assert 'NO_PROXY = "localhost,127.0.0.1,prices.example"' in message

@@ -1,5 +1,6 @@
 """What a transaction that is undone leaves behind: nothing, also in memory."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -161,6 +162,38 @@ def test_no_new_world_begins_in_a_file_without_its_journal(tmp_path: Path) -> No
     with pytest.raises(sqlite3.DatabaseError, match=r"moved\.db-wal is not beside it"):
         Store(str(moved))
     assert ([path.name for path in tmp_path.glob("moved*")], moved.read_bytes()) == (["moved.db"], before)
+
+
+@pytest.mark.parametrize("lives", [1, 2], ids=["first life", "later life"])
+@pytest.mark.parametrize("size", [1, 1_000_000], ids=["all in the journal", "the journal anew"])
+def test_a_file_that_has_lost_what_its_journal_knew_is_refused(tmp_path: Path, lives: int, size: int) -> None:
+    """Gone or empty; not where SQLite's own shell has brought it into the file and deleted it."""
+    path, lost, whole = (tmp_path / f"{name}.db" for name in ("world", "lost", "whole"))
+    for _ in range(lives - 1):
+        Store(str(path)).close()
+    with closing(Store(str(path))) as store:
+        for number in range(20):  # 8000 pages of 2048 bytes are what a journal holds at most
+            with store.transaction():
+                store.set("drawn", number)
+                store.set("padding", "x" * size)
+        for name in (lost, whole):
+            shutil.copy(path, name)
+        shutil.copy(f"{path}-wal", f"{whole}-wal")  # as a kill would leave it
+    assert all(good for good, _ in findings(whole))
+    with closing(sqlite3.connect(whole)) as shell:
+        assert shell.execute("SELECT value FROM settings WHERE name = 'drawn'").fetchone() == ("19",)
+    assert (Path(f"{whole}-wal").exists(), all(good for good, _ in findings(whole))) == (False, True)
+    for _ in range(2):
+        *_, (good, text) = findings(lost)
+        assert (good, "lost.db-wal is not beside it, or empty, and what was written last is lost" in text) == (
+            False,
+            True,
+        )
+        with pytest.raises(sqlite3.DatabaseError, match="is lost: put it and its journal back from a copy"):
+            Store(str(lost))
+        Path(f"{lost}-wal").touch(0o600)
+    subprocess.run(["sh", "-c", text.partition(" keep what can be read: ")[2]], check=True)
+    assert all(good for good, _ in findings(lost))
 
 
 # Begins one store after another, each killed one statement later, until one is not killed; prints their number.

@@ -163,6 +163,33 @@ def test_an_answer_that_comes_while_something_is_sent_is_seen(tmp_path: Path) ->
         assert asyncio.run(ask())["msg_type"] == "kernel_info_reply"
 
 
+def test_what_a_cell_shows_waits_for_a_run_that_is_busy(tmp_path: Path) -> None:
+    """All of it; where only the first 1,000 messages were kept, a run would wait for the end of its cell."""
+
+    async def ask() -> tuple[int, str]:
+        manager = RunKernel(kernel_name="python3", connection_file=str(tmp_path / "kernel.json"))
+        await manager.start_kernel(cwd=str(tmp_path))
+        client = manager.client()
+        client.start_channels(hb=False)
+        try:
+            await client.wait_for_ready()
+            request = client.execute("for number in range(5000): display(number)")
+            await client.get_shell_msg(timeout=PATIENCE)  # which comes behind the last of them
+            shown, state = 0, ""
+            while state != "idle":
+                message = await client.get_iopub_msg(timeout=PATIENCE / 4)
+                shown += message["msg_type"] == "display_data"
+                if message["parent_header"].get("msg_id") == request:
+                    state = message["content"].get("execution_state", "")
+            return shown, state
+        finally:
+            client.stop_channels()
+            await manager.shutdown_kernel(now=True)
+
+    with kernel_environment():
+        assert asyncio.run(ask()) == (5000, "idle")
+
+
 @pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
